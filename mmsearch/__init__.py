@@ -1,0 +1,46 @@
+"""mmsearch: photos, captions, recordings and videos, searchable by meaning on your own machine.
+
+    import mmsearch
+
+    index = mmsearch.create("photos.mmsearch", model="auto")
+    index.add("./photos")
+    hits = index.search("a dog on a beach", k=10)
+
+The public names are imported when first used, so that ``import mmsearch`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mmsearch import errors
+    from mmsearch.items import Hit, IndexReport, Modality, Status
+    from mmsearch.library import Index, create, open
+
+__version__ = "0.1.0"
+
+__all__ = ["Hit", "Index", "IndexReport", "Modality", "Status", "create", "errors", "open"]
+
+_HOMES = {
+    "Hit": "mmsearch.items",
+    "Index": "mmsearch.library",
+    "IndexReport": "mmsearch.items",
+    "Modality": "mmsearch.items",
+    "Status": "mmsearch.items",
+    "create": "mmsearch.library",
+    "open": "mmsearch.library",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "errors":
+        return import_module("mmsearch.errors")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'mmsearch' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

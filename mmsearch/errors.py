@@ -1,0 +1,117 @@
+"""Every error that a caller of mmsearch can meet.
+
+    MmsearchError
+    ├── SettingsError               a flag, MMSEARCH_* variable or mmsearch.toml holds a bad value
+    ├── StorageError                an index directory cannot be used as asked
+    │   ├── IndexNotFoundError          there is no index at this path
+    │   ├── IndexExistsError            there is one already
+    │   ├── IndexLockedError            another process is writing to it
+    │   ├── IndexFormatError            made by a newer mmsearch, or not an index
+    │   └── IndexDamagedError           the catalog itself is unreadable
+    ├── SourceNotFoundError         a file or folder to index, remove or query with is not there
+    ├── MediaError                  one file cannot be turned into items
+    │   ├── UnsupportedFormatError      no decoder for it, or an extra is not installed
+    │   ├── UnreadableFileError         damaged, truncated, empty, or no permission
+    │   └── ImageTooLargeError          more megapixels than the limit allows
+    ├── EncoderError                an encoder cannot be used as asked
+    │   ├── UnknownEncoderError         no encoder has this name
+    │   ├── HubUnreachableError         weights are not cached and the hub does not answer
+    │   ├── WeightsError                weights are there but cannot be loaded
+    │   ├── EncoderMismatchError        not the encoder that the index was made with
+    │   └── DeviceUnavailableError      the device that was asked for is not there
+    ├── QueryError                  a query cannot be understood
+    ├── DatasetError                a captioned data set cannot be read
+    └── TrainingError               training cannot start or made nothing worth keeping
+
+Each message says what happened and what to do next, in one or two sentences.
+"""
+
+from __future__ import annotations
+
+
+class MmsearchError(Exception):
+    """Base of every error that mmsearch raises on purpose."""
+
+
+class SettingsError(MmsearchError):
+    """A flag, an ``MMSEARCH_*`` variable or ``mmsearch.toml`` holds a value that cannot be used."""
+
+
+class StorageError(MmsearchError):
+    """An index directory cannot be used as asked."""
+
+
+class IndexNotFoundError(StorageError):
+    """There is no index at this path."""
+
+
+class IndexExistsError(StorageError):
+    """An index is already at this path."""
+
+
+class IndexLockedError(StorageError):
+    """Another process is writing to this index."""
+
+
+class IndexFormatError(StorageError):
+    """The index was made by a newer mmsearch, or the directory is no index."""
+
+
+class IndexDamagedError(StorageError):
+    """The catalog of the index cannot be read."""
+
+
+class SourceNotFoundError(MmsearchError):
+    """A file or folder that was named is not there."""
+
+
+class MediaError(MmsearchError):
+    """One file cannot be turned into items. Indexing records the message and goes on."""
+
+
+class UnsupportedFormatError(MediaError):
+    """No decoder for this file, or the extra that brings it is not installed."""
+
+
+class UnreadableFileError(MediaError):
+    """The file is damaged, truncated, empty, or may not be read."""
+
+
+class ImageTooLargeError(MediaError):
+    """The image has more megapixels than the limit allows."""
+
+
+class EncoderError(MmsearchError):
+    """An encoder cannot be used as asked."""
+
+
+class UnknownEncoderError(EncoderError):
+    """No encoder has this name."""
+
+
+class HubUnreachableError(EncoderError):
+    """The weights are not cached, and the model hub does not answer or broke off."""
+
+
+class WeightsError(EncoderError):
+    """The weights are there, but cannot be loaded into this architecture."""
+
+
+class EncoderMismatchError(EncoderError):
+    """The encoder at hand is not the one that the index was made with."""
+
+
+class DeviceUnavailableError(EncoderError):
+    """The device that was asked for is not there."""
+
+
+class QueryError(MmsearchError):
+    """A query cannot be understood or answered as asked."""
+
+
+class DatasetError(MmsearchError):
+    """A captioned data set cannot be read, or names photos that are not there."""
+
+
+class TrainingError(MmsearchError):
+    """Training cannot start, or made nothing worth keeping."""

@@ -1,0 +1,123 @@
+"""Plain typed dataclasses that every room shares; design.md's words in code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+
+class Modality(StrEnum):
+    """What kind of thing an item is."""
+
+    IMAGE = "image"
+    CAPTION = "caption"
+    TRANSCRIPT = "transcript"
+    FRAME = "frame"
+    OCR = "ocr"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a file tells about itself, beside its content.
+
+    Attributes:
+        width: pixels, as displayed (after the EXIF orientation is applied).
+        height: pixels, as displayed.
+        captured_at: when it was taken, in the camera's local time (naive).
+        latitude: degrees north, WGS 84, -90 to 90.
+        longitude: degrees east, WGS 84, -180 to 180.
+        camera: maker and model, for instance ``"Canon EOS 40D"``.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    captured_at: datetime | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    camera: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that could not be read, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One returned result of a search.
+
+    Attributes:
+        rank: 1 for the best.
+        score: inner product of unit vectors, comparable only within one query.
+        relevance: calibrated probability in 0..1 that the hit answers the query; None while
+            the index has no calibration.
+        path: the asset's file.
+        modality: what kind of item was hit.
+        item: the item's id, stable while the file stays in the index.
+        asset: the asset's id, likewise.
+        text: what was written or said, where the item has text.
+        start: seconds into timed media.
+        end: seconds into timed media.
+        info: what the file tells about itself.
+    """
+
+    rank: int
+    score: float
+    relevance: float | None
+    path: Path
+    modality: Modality
+    item: int
+    asset: int
+    text: str | None = None
+    start: float | None = None
+    end: float | None = None
+    info: MediaInfo = field(default_factory=MediaInfo)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one indexing run did, counted in assets.
+
+    Attributes:
+        added: new in the index.
+        updated: changed content, or the same content under a new path.
+        removed: no longer there.
+        unchanged: left alone.
+        failed: files that could not be read, with their reasons.
+        seconds: wall time.
+        items_per_second: items embedded and committed per second of wall time.
+    """
+
+    added: int = 0
+    updated: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    failed: tuple[Failure, ...] = ()
+    seconds: float = 0.0
+    items_per_second: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an index holds.
+
+    Attributes:
+        assets: files that are searchable.
+        items: count of each modality that occurs.
+        failed: files that could not be read, with their reasons.
+        encoder: id of the encoder that made the embeddings.
+        bytes: size of the index directory's own files on disk.
+        sources: the folders and files that were indexed.
+    """
+
+    assets: int
+    items: dict[Modality, int]
+    failed: tuple[Failure, ...]
+    encoder: str
+    bytes: int
+    sources: tuple[Path, ...]
