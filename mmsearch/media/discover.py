@@ -1,0 +1,238 @@
+"""Finds the photos of a source."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mmsearch.errors import SourceNotFoundError, UnsupportedFormatError
+from mmsearch.media.exclude import Excluder
+from mmsearch.media.files import os_reason
+from mmsearch.media.formats import PHOTO_SUFFIXES, is_photo
+
+SYSTEM_FOLDERS = frozenset(
+    (
+        "$recycle.bin", "recycler", "recycled", "system volume information",  # Windows
+        "__macosx", "lost+found",  # archives made on macOS; Linux file systems
+        "@eadir", "#recycle", "#snapshot", "@tmp", "@recycle", "@recently-snapshot",  # NAS systems
+        "node_modules", "__pycache__",
+    )
+)  # fmt: skip
+"""Names of folders that hold no photos of the user's; lower case."""
+
+_PREVIEW_SUFFIXES = (".lrdata", ".cocache")
+_LIBRARY_SUFFIXES = (".photoslibrary", ".photolibrary", ".migratedphotolibrary", ".aplibrary")
+_LIBRARY_ORIGINALS = frozenset(("originals", "masters"))
+
+_HIDDEN_ATTRIBUTES = stat.FILE_ATTRIBUTE_HIDDEN | stat.FILE_ATTRIBUTE_SYSTEM  # Windows
+_GONE = frozenset((errno.ENOENT, errno.ENOTDIR))
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A photo that was found.
+
+    Attributes:
+        path: relative to the source, with ``/`` on every platform; ``.`` where the source is the
+            file itself. Bytes that are not UTF-8 are kept as surrogates, as ``os.fsdecode`` does.
+        size: bytes.
+        mtime_ns: time of the last change, nanoseconds since 1970.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableFolder:
+    """A folder that could not be listed, wholly or in part: it may hold photos.
+
+    Attributes:
+        path: as in :class:`FoundFile`; ``.`` for the source itself.
+        reason: in words.
+    """
+
+    path: str
+    reason: str
+
+
+def discover(root: Path, *, exclude: Sequence[str] = ()) -> Iterator[FoundFile | UnreadableFolder]:
+    """Finds the photos of a source, in an order that only depends on the names.
+
+    Hidden and system files and folders are skipped, but for ``root`` itself. Symbolic links are
+    followed; a folder that can be reached in several ways is visited once, under its own path
+    rather than a link's. Dangling links and files that vanish meanwhile are skipped.
+
+    Args:
+        root: a folder, or a single photo.
+        exclude: patterns of files and folders to skip, as
+            :class:`~mmsearch.media.exclude.Excluder` reads them.
+
+    Returns:
+        Photos and unreadable folders, folder by folder, found while iterating.
+
+    Raises:
+        SourceNotFoundError: ``root`` is not there or cannot be reached.
+        UnsupportedFormatError: ``root`` is a single file, but not a photo.
+        ValueError: a pattern is malformed.
+    """
+    excluder = Excluder(exclude)
+    try:
+        status = root.stat()
+    except OSError as error:
+        reason = "does not exist" if error.errno in _GONE else f"cannot be used: {os_reason(error)}"
+        raise SourceNotFoundError(f"{root} {reason}") from error
+    except ValueError as error:
+        raise SourceNotFoundError(f"{root!r} cannot be a path") from error
+    if stat.S_ISDIR(status.st_mode):
+        return _Walk(os.fspath(root), excluder).run(status)
+    if not stat.S_ISREG(status.st_mode) or not is_photo(root.name):
+        raise UnsupportedFormatError(f"{root} is neither a folder nor a photo of a known format")
+    return iter((FoundFile(".", status.st_size, status.st_mtime_ns),))
+
+
+class _Walk:
+    """One walk through a source.
+
+    Linked folders wait until the real tree is done, so that a photo which is in the source
+    anyway keeps its own path.
+    """
+
+    def __init__(self, root: str, excluder: Excluder) -> None:
+        self._root = root
+        self._excluder = excluder
+        self._visited: set[tuple[int, int] | str] = set()
+        self._links: list[str] = []
+
+    def run(self, status: os.stat_result) -> Iterator[FoundFile | UnreadableFolder]:
+        self._is_new(self._root, status)
+        yield from self._walk_from("")
+        while self._links:
+            waiting, self._links = sorted(self._links), []
+            for link in waiting:
+                if self._enter(link):
+                    yield from self._walk_from(link)
+
+    def _walk_from(self, start: str) -> Iterator[FoundFile | UnreadableFolder]:
+        """Visits a folder and all below it but for linked folders."""
+        stack = [start]
+        while stack:
+            folder = stack.pop()
+            subfolders: list[str] = []
+            yield from self._list(folder, subfolders)
+            subfolders.sort(reverse=True)
+            stack.extend(path for path in subfolders if self._enter(path))
+
+    def _list(self, folder: str, subfolders: list[str]) -> Iterator[FoundFile | UnreadableFolder]:
+        """Yields the photos of one folder in order, and collects its subfolders."""
+        prefix = f"{folder}/" if folder else ""
+        found: list[FoundFile] = []
+        trouble: UnreadableFolder | None = None
+        try:
+            with os.scandir(self._absolute(folder)) as entries:
+                for entry in entries:
+                    name = entry.name
+                    dot = name.rfind(".")
+                    if dot == 0 or name[0] == ".":
+                        continue
+                    if dot > 0 and name[dot:].lower() in PHOTO_SUFFIXES:
+                        self._add_photo(entry, prefix, found, subfolders)
+                    elif _is_folder(entry):
+                        self._add_folder(entry, prefix, subfolders)
+        except OSError as error:
+            if error.errno not in _GONE:
+                trouble = UnreadableFolder(folder or ".", os_reason(error))
+        found.sort(key=_path_of)
+        yield from found
+        if trouble:
+            yield trouble
+
+    def _add_photo(
+        self,
+        entry: os.DirEntry[str],
+        prefix: str,
+        found: list[FoundFile],
+        subfolders: list[str],
+    ) -> None:
+        try:
+            status = entry.stat()
+        except OSError:
+            return  # vanished, or a dangling link
+        if not stat.S_ISREG(status.st_mode):
+            if stat.S_ISDIR(status.st_mode):  # somebody named a folder "trip.jpg"
+                self._add_folder(entry, prefix, subfolders)
+            return
+        path = prefix + entry.name
+        if is_hidden(status) or self._excluder.excludes(path, is_folder=False):
+            return
+        found.append(FoundFile(path, status.st_size, status.st_mtime_ns))
+
+    def _add_folder(self, entry: os.DirEntry[str], prefix: str, subfolders: list[str]) -> None:
+        path = prefix + entry.name
+        if is_system_folder(entry.name, prefix) or self._excluder.excludes(path, is_folder=True):
+            return
+        (self._links if _is_link(entry) else subfolders).append(path)
+
+    def _enter(self, folder: str) -> bool:
+        """Whether to visit a folder: it is there, not hidden, and was not visited before."""
+        path = self._absolute(folder)
+        try:
+            status = os.stat(path)  # noqa: PTH116 (no Path for each of many folders)
+        except OSError as error:
+            return error.errno not in _GONE  # listing it will say why
+        return not is_hidden(status) and self._is_new(path, status)
+
+    def _is_new(self, path: str, status: os.stat_result) -> bool:
+        # Some file systems of Windows and FUSE know no inode numbers.
+        identity: tuple[int, int] | str = (
+            (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
+        )
+        if identity in self._visited:
+            return False
+        self._visited.add(identity)
+        return True
+
+    def _absolute(self, folder: str) -> str:
+        return os.path.join(self._root, *folder.split("/")) if folder else self._root  # noqa: PTH118 (likewise)
+
+
+def is_hidden(status: os.stat_result) -> bool:
+    """Whether Windows' hidden or system attribute, or macOS' hidden flag is set."""
+    attributes = getattr(status, "st_file_attributes", 0)
+    flags = getattr(status, "st_flags", 0)
+    return bool(attributes & _HIDDEN_ATTRIBUTES or flags & stat.UF_HIDDEN)
+
+
+def is_system_folder(name: str, parent: str = "") -> bool:
+    """Whether a folder holds what programs made: trash, previews, thumbnails of a photo library.
+
+    Args:
+        name: of the folder.
+        parent: path of the folder that it lies in.
+    """
+    name = name.lower()
+    if name in SYSTEM_FOLDERS or name.endswith(_PREVIEW_SUFFIXES):
+        return True
+    in_library = parent.rstrip("/").lower().endswith(_LIBRARY_SUFFIXES)
+    return in_library and name not in _LIBRARY_ORIGINALS
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads back to itself
+
+
+def _is_link(entry: os.DirEntry[str]) -> bool:
+    is_junction = getattr(entry, "is_junction", None)  # Windows, from Python 3.12 on
+    return entry.is_symlink() or bool(is_junction and is_junction())
+
+
+def _path_of(found: FoundFile) -> str:
+    return found.path
