@@ -1,0 +1,145 @@
+"""Where every setting comes from: flag > MMSEARCH_* environment > mmsearch.toml > default.
+
+``mmsearch.toml`` is looked for in the working directory, then in the user's configuration
+directory. Its keys are the field names of `Settings`; the environment's are the same in capitals
+after ``MMSEARCH_``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from mmsearch.errors import SettingsError
+
+CONFIG_NAME = "mmsearch.toml"
+DEFAULT_MAX_MEGAPIXELS = 200.0
+_BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The values in force.
+
+    Attributes:
+        index: name or path of the index to use.
+        model: the encoder that new indexes are made with.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        max_megapixels: larger images are refused.
+        exclude: glob patterns of files and folders to leave out.
+        data_dir: where indexes that are given by name live.
+    """
+
+    index: str = "default"
+    model: str = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    exclude: tuple[str, ...] = ()
+    data_dir: Path = Path()
+
+    def index_path(self, name_or_path: str | Path | None = None) -> Path:
+        """The directory that an index name or path stands for.
+
+        Letters, digits, ``-`` and ``_`` alone are the name of one of the user's own indexes,
+        unless a folder of that name holds an index; everything else is a path.
+        """
+        given = self.index if name_or_path is None else name_or_path
+        path = Path(given).expanduser()
+        is_name = isinstance(given, str) and _BARE_NAME.fullmatch(given)
+        if is_name and not (path / "catalog.sqlite").exists():
+            return self.data_dir / given
+        return path.absolute()
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    config: Path | None = None,
+) -> Settings:
+    """Combines flags, environment and configuration file.
+
+    Args:
+        flags: values given on the command line; None means not given.
+        environ: the environment, ``os.environ`` by default.
+        config: the configuration file, by default the first ``mmsearch.toml`` that exists.
+
+    Raises:
+        SettingsError: a value cannot be used; the message names where it came from.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {"data_dir": _default_data_dir()}
+    config = _find_config() if config is None else config
+    if config is not None:
+        for name, value in _read_config(config).items():
+            values[name] = _convert(name, value, origin=f"{config}: {name}")
+    for field in fields(Settings):
+        variable = f"MMSEARCH_{field.name.upper()}"
+        if environ.get(variable):
+            values[field.name] = _convert(field.name, environ[variable], origin=variable)
+    for name, value in (flags or {}).items():
+        if value is not None:
+            values[name] = _convert(name, value, origin=f"--{name.replace('_', '-')}")
+    return Settings(**values)
+
+
+def _default_data_dir() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("mmsearch", appauthor=False) / "indexes"
+
+
+def _find_config() -> Path | None:
+    local = Path(CONFIG_NAME)
+    if local.is_file():
+        return local.absolute()
+    from platformdirs import user_config_path
+
+    users = user_config_path("mmsearch", appauthor=False) / CONFIG_NAME
+    return users if users.is_file() else None
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+    known = {field.name for field in fields(Settings)}
+    for name in values:
+        if name not in known:
+            raise SettingsError(
+                f"{path}: there is no setting {name!r}; known are {', '.join(sorted(known))}."
+            )
+    return values
+
+
+def _convert(name: str, value: Any, *, origin: str) -> Any:
+    """Checks one value and gives it its type."""
+    if name == "exclude":
+        # The environment holds one string; patterns are separated as in PATH.
+        patterns = value.split(os.pathsep) if isinstance(value, str) else value
+        if isinstance(patterns, list | tuple) and all(isinstance(p, str) for p in patterns):
+            return tuple(patterns)
+        raise SettingsError(f"{origin} must be a list of glob patterns.")
+    if name == "max_megapixels":
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = 0.0
+        if not 0 < number < float("inf"):
+            raise SettingsError(f"{origin} must be a number above 0, not {value!r}.")
+        return number
+    if name == "data_dir":
+        return Path(value).expanduser().absolute()
+    if not isinstance(value, str) or not value:
+        raise SettingsError(f"{origin} must be a text, not {value!r}.")
+    if name == "device" and value not in ("auto", "cpu", "cuda"):
+        raise SettingsError(f"{origin} must be auto, cpu or cuda, not {value!r}.")
+    return value
