@@ -1,0 +1,206 @@
+"""Writing to the catalog, and the bookkeeping reads that writing needs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select, update
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.orm import Session
+
+from mmsearch.catalog.failures import as_storage_error
+from mmsearch.catalog.migrations import create_tables, migrate
+from mmsearch.catalog.paths import relative_to_index, resolve_source
+from mmsearch.catalog.reader import CATALOG_NAME
+from mmsearch.catalog.records import ItemToEncode, KnownAsset, Source, StoredEncoder
+from mmsearch.catalog.schema import (
+    AssetRow,
+    EmbeddingRow,
+    EncoderRow,
+    IndexInfoRow,
+    ItemRow,
+    SourceRow,
+)
+from mmsearch.catalog.transaction import Transaction
+from mmsearch.items import Modality
+
+
+class Catalog:
+    """The catalog of one index directory, open for writing.
+
+    The caller holds the index's lock: there is one writer at a time. Every change goes through
+    `transaction`, which is all or nothing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Opens an existing catalog and brings it to the current format.
+
+        Raises:
+            IndexFormatError: a newer mmsearch made it, or it is no catalog.
+            IndexDamagedError: SQLite cannot read it.
+        """
+        self._directory = directory
+        self._engine = _connect(directory / CATALOG_NAME)
+        with self._reading_errors():
+            migrate(self._engine)
+
+    @classmethod
+    def create(cls, directory: Path, encoder: StoredEncoder) -> Catalog:
+        """Makes an empty catalog for an encoder's embeddings."""
+        # Made under another name: a catalog without its first rows is never seen.
+        unfinished = directory / (CATALOG_NAME + ".new")
+        unfinished.unlink(missing_ok=True)
+        engine = _connect(unfinished)
+        create_tables(engine)
+        with Session(engine) as session:
+            row = _encoder_row(encoder)
+            session.add(row)
+            session.flush()
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            session.add(IndexInfoRow(id=1, generation=1, created_at=now, active_encoder=row.id))
+            session.commit()
+        engine.dispose()
+        unfinished.replace(directory / CATALOG_NAME)
+        return cls(directory)
+
+    def close(self) -> None:
+        """Closes the database; SQLite folds its write-ahead log back into the file."""
+        self._engine.dispose()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """One atomic change of the catalog, as the next generation."""
+        with self._reading_errors(), Session(self._engine) as session, session.begin():
+            active = session.scalars(select(IndexInfoRow.active_encoder)).one()
+            yield Transaction(session, active)
+            session.execute(update(IndexInfoRow).values(generation=IndexInfoRow.generation + 1))
+
+    def sources(self) -> list[Source]:
+        """All sources, in the order they were added."""
+        with self._session() as session:
+            return [
+                Source(row.id, resolve_source(row.path, self._directory), tuple(row.exclude))
+                for row in session.scalars(select(SourceRow).order_by(SourceRow.id))
+            ]
+
+    def put_source(self, path: Path, exclude: Sequence[str]) -> Source:
+        """Adds a source, or changes the exclusions of an existing one."""
+        stored = relative_to_index(path, self._directory)
+        with self._session() as session, session.begin():
+            row = session.scalars(select(SourceRow).where(SourceRow.path == stored)).one_or_none()
+            if row is None:
+                row = SourceRow(path=stored, exclude=list(exclude))
+                session.add(row)
+            row.exclude = list(exclude)
+            session.flush()
+            return Source(row.id, path, tuple(exclude))
+
+    def known_assets(self, source_id: int) -> dict[str, KnownAsset]:
+        """Everything known of the files of one source, by path."""
+        query = select(
+            AssetRow.id,
+            AssetRow.path,
+            AssetRow.size,
+            AssetRow.mtime_ns,
+            AssetRow.content_hash,
+            AssetRow.failure,
+            AssetRow.failure_kind,
+        ).where(AssetRow.source_id == source_id)
+        with self._session() as session:
+            return {row.path: KnownAsset(*row) for row in session.execute(query)}
+
+    def readable_contents(self) -> dict[str, int]:
+        """From the content hash of every asset that has embeddings to one such asset's id."""
+        query = (
+            select(AssetRow.content_hash, AssetRow.id)
+            .where(AssetRow.failure.is_(None), AssetRow.content_hash.is_not(None))
+            .order_by(AssetRow.id.desc())
+        )
+        with self._session() as session:
+            return {row.content_hash: row.id for row in session.execute(query)}
+
+    def begin_encoder(self, encoder: StoredEncoder) -> int:
+        """Registers an encoder that the index will change to; returns its row id.
+
+        One that was left unfinished earlier goes on where it stopped; any other unfinished one
+        is dropped.
+        """
+        with self._session() as session, session.begin():
+            active = session.scalars(select(IndexInfoRow.active_encoder)).one()
+            for row in session.scalars(select(EncoderRow).where(EncoderRow.id != active)):
+                if row.encoder_id == encoder.id:
+                    return row.id
+                session.delete(row)
+            row = _encoder_row(encoder)
+            session.add(row)
+            session.flush()
+            return row.id
+
+    def items_to_encode(self, encoder_row: int) -> list[ItemToEncode]:
+        """The items that have no embedding under this encoder, in order of their ids."""
+        encoded = select(EmbeddingRow.item_id).where(EmbeddingRow.encoder_id == encoder_row)
+        query = (
+            select(ItemRow.id, ItemRow.asset_id, SourceRow.path, AssetRow.path, ItemRow.modality)
+            .join(AssetRow, AssetRow.id == ItemRow.asset_id)
+            .join(SourceRow, SourceRow.id == AssetRow.source_id)
+            .where(ItemRow.id.not_in(encoded))
+            .order_by(ItemRow.id)
+        )
+        with self._session() as session:
+            return [
+                ItemToEncode(
+                    id=item,
+                    asset_id=asset,
+                    path=resolve_source(source, self._directory) / path,
+                    modality=Modality(modality),
+                )
+                for item, asset, source, path, modality in session.execute(query)
+            ]
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        with self._reading_errors(), Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def _reading_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            if isinstance(error.orig, sqlite3.Error):
+                raise as_storage_error(error.orig, self._directory) from error
+            raise
+
+
+def _connect(path: Path) -> Engine:
+    engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        # Python's driver would begin transactions late and leave table changes out of them.
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit is on the disk when it returns, also through a power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _encoder_row(encoder: StoredEncoder) -> EncoderRow:
+    return EncoderRow(
+        encoder_id=encoder.id,
+        spec=encoder.spec,
+        name=encoder.name,
+        revision=encoder.revision,
+        transform=dict(encoder.transform),
+        dim=encoder.dim,
+    )

@@ -1,0 +1,45 @@
+"""How paths are written into the catalog.
+
+SQLite's text is UTF-8, file names on POSIX are bytes. A name that is valid UTF-8 is stored as
+text; any other as a blob of its bytes, so that nothing is lost and most rows stay readable.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def encode_path(path: str) -> str | bytes:
+    """What SQLite stores for a path."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return path
+
+
+def decode_path(stored: str | bytes) -> str:
+    """The path that `encode_path` was given."""
+    return stored if isinstance(stored, str) else os.fsdecode(stored)
+
+
+def relative_to_index(source: Path, index: Path) -> str:
+    """How a source's path is stored: relative where index and source can move together.
+
+    That is where the source lies in the folder that holds the index, or in the index itself.
+
+    Args:
+        source: absolute path of the source.
+        index: absolute path of the index directory.
+    """
+    if source.is_relative_to(index):
+        return source.relative_to(index).as_posix()
+    if source.is_relative_to(index.parent) and index.parent != Path(index.anchor):
+        return "../" + source.relative_to(index.parent).as_posix()
+    return str(source)
+
+
+def resolve_source(stored: str, index: Path) -> Path:
+    """The absolute path that `relative_to_index` was given."""
+    return Path(os.path.normpath(index / stored))

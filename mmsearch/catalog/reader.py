@@ -1,0 +1,303 @@
+"""Reading the catalog on plain ``sqlite3``: all that a query needs, and no more to import."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch.catalog.failures import as_storage_error
+from mmsearch.catalog.paths import decode_path, encode_path, resolve_source
+from mmsearch.catalog.records import STORED_DTYPE, ItemRecord, StoredEncoder
+from mmsearch.errors import IndexFormatError, IndexNotFoundError
+from mmsearch.items import Failure, MediaInfo, Modality
+
+APPLICATION_ID = 0x6D6D7365
+"""``PRAGMA application_id`` of a catalog, the bytes ``mmse``."""
+
+FORMAT_VERSION = 1
+"""``PRAGMA user_version``: the newest format that this mmsearch reads and the one it writes."""
+
+CATALOG_NAME = "catalog.sqlite"
+
+_ITEM_COLUMNS = """
+    item.id, item.asset_id, source.path, asset.path, item.modality, item.text,
+    item.start, item.end, asset.width, asset.height, asset.captured_at,
+    asset.latitude, asset.longitude, asset.camera
+"""
+
+
+class CatalogReader:
+    """A read-only view of a catalog; never waits for a writer and never blocks one.
+
+    Methods called inside one `snapshot` see one generation, whatever is committed meanwhile.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Opens the catalog in an index directory.
+
+        Raises:
+            IndexNotFoundError: there is none.
+            IndexFormatError: a newer mmsearch made it, or it is no catalog.
+            IndexDamagedError: SQLite cannot read it.
+        """
+        self._directory = directory
+        if not (directory / CATALOG_NAME).is_file():
+            raise IndexNotFoundError(
+                f"There is no index at {directory}: make one with `mmsearch index FOLDER`, "
+                "or give another --index."
+            )
+        with self._reading_errors():
+            self._connection = _open_for_reading(directory / CATALOG_NAME)
+            application = self._one("PRAGMA application_id")
+            version = self._one("PRAGMA user_version")
+        check_format(application, version)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Holds one generation still for the reads inside."""
+        with self._reading_errors():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def generation(self) -> int:
+        """Grows with every commit."""
+        return int(self._one("SELECT generation FROM index_info"))
+
+    def encoder(self) -> StoredEncoder:
+        """The encoder that made the searchable embeddings."""
+        row = self._rows(
+            """
+            SELECT encoder_id, spec, name, revision, transform, dim FROM encoder
+            JOIN index_info ON index_info.active_encoder = encoder.id
+            """
+        )[0]
+        identity, spec, name, revision, transform, dim = row
+        return StoredEncoder(identity, spec, name, revision, json.loads(transform), dim)
+
+    def embedded_ids(self) -> NDArray[np.int64]:
+        """Ids of all searchable items in ascending order, int64, shape (n,)."""
+        rows = self._rows(
+            """
+            SELECT item_id FROM embedding WHERE encoder_id =
+                (SELECT active_encoder FROM index_info) ORDER BY item_id
+            """
+        )
+        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+    def embeddings_after(
+        self, item_id: int, *, chunk: int = 16384
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
+        """Embeddings of the items with higher ids, ascending, in chunks.
+
+        Yields:
+            ids, int64, shape (n,), and vectors, float16, shape (n, dim).
+        """
+        cursor = self._connection.execute(
+            """
+            SELECT item_id, vector FROM embedding WHERE encoder_id =
+                (SELECT active_encoder FROM index_info) AND item_id > ? ORDER BY item_id
+            """,
+            (item_id,),
+        )
+        while rows := cursor.fetchmany(chunk):
+            ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+            vectors = np.frombuffer(b"".join(row[1] for row in rows), dtype=STORED_DTYPE)
+            yield ids, vectors.reshape(len(rows), -1)
+
+    def items(self, ids: Sequence[int]) -> dict[int, ItemRecord]:
+        """The items with these ids, together with their assets."""
+        rows = self._rows(
+            f"""
+            SELECT {_ITEM_COLUMNS} FROM item
+            JOIN asset ON asset.id = item.asset_id
+            JOIN source ON source.id = asset.source_id
+            WHERE item.id IN (SELECT value FROM json_each(?))
+            """,
+            (json.dumps(list(ids)),),
+        )
+        return {row[0]: self._item(row) for row in rows}
+
+    def sources(self) -> dict[int, Path]:
+        """Absolute paths of the sources by their ids."""
+        return {
+            source: resolve_source(decode_path(stored), self._directory)
+            for source, stored in self._rows("SELECT id, path FROM source ORDER BY id")
+        }
+
+    def item_ids(
+        self,
+        *,
+        modality: Modality | None = None,
+        folders: Sequence[tuple[int, str]] | None = None,
+    ) -> NDArray[np.int64]:
+        """Ids of the items that pass the filters, int64, ascending.
+
+        Args:
+            modality: only items of this modality.
+            folders: only items of assets under one of these (source id, path relative to the
+                source) pairs; the empty path is the whole source.
+        """
+        conditions: list[str] = []
+        values: list[Any] = []
+        if modality is not None:
+            conditions.append("item.modality = ?")
+            values.append(modality.value)
+        if folders is not None:
+            parts = [_under(source, path) for source, path in folders]
+            conditions.append(f"({' OR '.join(sql for sql, _ in parts) or 'FALSE'})")
+            values.extend(value for _, part in parts for value in part)
+        where = " AND ".join(conditions) or "TRUE"
+        rows = self._rows(
+            f"""
+            SELECT item.id FROM item JOIN asset ON asset.id = item.asset_id
+            WHERE {where} ORDER BY item.id
+            """,
+            tuple(values),
+        )
+        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+    def has_assets_under(self, source: int, path: str) -> bool:
+        """Whether any asset of a source is at this relative path or below."""
+        sql, values = _under(source, path)
+        return bool(self._rows(f"SELECT 1 FROM asset WHERE {sql} LIMIT 1", tuple(values)))
+
+    def count_assets(self) -> int:
+        """How many files are searchable."""
+        return int(self._one("SELECT count(*) FROM asset WHERE failure IS NULL"))
+
+    def count_items(self) -> dict[Modality, int]:
+        """How many items of each modality there are."""
+        rows = self._rows("SELECT modality, count(*) FROM item GROUP BY modality ORDER BY modality")
+        return {Modality(modality): count for modality, count in rows}
+
+    def failures(self) -> list[Failure]:
+        """The files that could not be read, by path."""
+        rows = self._rows(
+            """
+            SELECT source.path, asset.path, failure FROM asset
+            JOIN source ON source.id = asset.source_id WHERE failure IS NOT NULL
+            ORDER BY source.id, asset.path
+            """
+        )
+        return [Failure(self._path(source, path), reason) for source, path, reason in rows]
+
+    def problems(self) -> list[str]:
+        """What SQLite's own check and the foreign keys find wrong; empty when all is well."""
+        found = [row[0] for row in self._rows("PRAGMA integrity_check") if row[0] != "ok"]
+        for table, rowid, parent, _ in self._rows("PRAGMA foreign_key_check"):
+            found.append(f"row {rowid} of {table} points to no {parent}")
+        orphans = self._one(
+            """
+            SELECT count(*) FROM item WHERE id NOT IN (SELECT item_id FROM embedding
+                WHERE encoder_id = (SELECT active_encoder FROM index_info))
+            """
+        )
+        if orphans:
+            found.append(f"{orphans} items have no embedding")
+        return found
+
+    def _item(self, row: tuple[Any, ...]) -> ItemRecord:
+        item, asset, source, path, modality, text, start, end, *media = row
+        width, height, captured_at, latitude, longitude, camera = media
+        return ItemRecord(
+            id=item,
+            asset_id=asset,
+            path=self._path(source, path),
+            modality=Modality(modality),
+            text=text,
+            start=start,
+            end=end,
+            info=MediaInfo(
+                width=width,
+                height=height,
+                captured_at=datetime.fromisoformat(captured_at) if captured_at else None,
+                latitude=latitude,
+                longitude=longitude,
+                camera=camera,
+            ),
+        )
+
+    def _path(self, source: str | bytes, path: str | bytes) -> Path:
+        return resolve_source(decode_path(source), self._directory) / decode_path(path)
+
+    def _one(self, sql: str) -> Any:
+        return self._rows(sql)[0][0]
+
+    def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        with self._reading_errors():
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _reading_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise as_storage_error(error, self._directory) from error
+
+
+def check_format(application: int, version: int, *, newest: int = FORMAT_VERSION) -> None:
+    """Tells whether a database can be used as a catalog.
+
+    Raises:
+        IndexFormatError: it is not a catalog, or a newer mmsearch made it.
+    """
+    if application != APPLICATION_ID:
+        raise IndexFormatError("catalog.sqlite is not a catalog of mmsearch; give another --index.")
+    if version > newest:
+        raise IndexFormatError(
+            f"This index has format {version}, and this mmsearch reads up to {newest}: "
+            "upgrade mmsearch, or index into a new directory."
+        )
+
+
+def _open_for_reading(path: Path) -> sqlite3.Connection:
+    """Opens for reading, also on media that cannot be written to.
+
+    Reading beside a writer needs SQLite's shared-memory file, which must be writable; where it
+    is not, nobody writes here and the file can be read as it is.
+    """
+    uri = path.absolute().as_uri()
+    try:
+        connection = _connect(f"{uri}?mode=rw")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise
+        connection = _connect(f"{uri}?mode=ro&immutable=1")
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    # A snapshot may be used from the thread that a server runs it in.
+    return sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+
+
+def _under(source: int, path: str) -> tuple[str, list[Any]]:
+    """SQL for "the asset is at or below this path of this source", with its values."""
+    if not path:
+        return "asset.source_id = ?", [source]
+    # Compared as bytes: right for names that are not UTF-8, and never mistaken for a pattern.
+    exact = encode_path(path)
+    raw = exact if isinstance(exact, bytes) else exact.encode()
+    below = raw + b"/"
+    sql = (
+        "(asset.source_id = ? AND (CAST(asset.path AS BLOB) = ? "
+        "OR substr(CAST(asset.path AS BLOB), 1, ?) = ?))"
+    )
+    return sql, [source, raw, len(below), below]

@@ -1,0 +1,213 @@
+"""What one atomic change of the catalog can do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from mmsearch.catalog.records import STORED_DTYPE, FileState, NewItem
+from mmsearch.catalog.schema import (
+    AssetRow,
+    EmbeddingRow,
+    EncoderRow,
+    IndexInfoRow,
+    ItemRow,
+    SourceRow,
+)
+from mmsearch.items import MediaInfo, Modality
+
+
+class Transaction:
+    """Changes that are committed together; made by `Catalog.transaction`."""
+
+    def __init__(self, session: Session, active_encoder: int) -> None:
+        self._session = session
+        self._active_encoder = active_encoder
+
+    def put_asset(
+        self, source_id: int, file: FileState, info: MediaInfo, items: Sequence[NewItem]
+    ) -> int:
+        """Stores an asset with its items; what was known of the same path is replaced.
+
+        Returns:
+            The asset's id, which stays the same as long as its path does.
+        """
+        asset = self._put_file(source_id, file, info)
+        for item in items:
+            row = ItemRow(
+                asset_id=asset,
+                modality=item.modality.value,
+                text=item.text,
+                start=item.start,
+                end=item.end,
+            )
+            self._session.add(row)
+            self._session.flush()
+            self._put_embedding(self._active_encoder, row.id, item.vector)
+        return asset
+
+    def copy_asset(self, source_id: int, file: FileState, like: int) -> int:
+        """Stores a file with the same content as the asset ``like``, items and vectors included."""
+        rows = self._session.execute(
+            select(ItemRow, EmbeddingRow.vector)
+            .join(EmbeddingRow, EmbeddingRow.item_id == ItemRow.id)
+            .where(ItemRow.asset_id == like, EmbeddingRow.encoder_id == self._active_encoder)
+            .order_by(ItemRow.id)
+        ).all()
+        items = [
+            NewItem(
+                modality=Modality(row.modality),
+                vector=np.frombuffer(vector, dtype=STORED_DTYPE),
+                text=row.text,
+                start=row.start,
+                end=row.end,
+            )
+            for row, vector in rows
+        ]
+        info = _media_info_of(self._session.get_one(AssetRow, like))
+        return self.put_asset(source_id, file, info, items)
+
+    def fail_asset(self, source_id: int, file: FileState, reason: str, kind: str) -> int:
+        """Records that a file could not be read; items it had are removed."""
+        return self._put_file(source_id, file, MediaInfo(), failure=reason, failure_kind=kind)
+
+    def move_asset(self, asset_id: int, source_id: int, file: FileState) -> None:
+        """Gives an asset a new path; its items, their ids and vectors stay."""
+        self._delete_at(source_id, file.path, keep=asset_id)
+        self._session.execute(
+            update(AssetRow)
+            .where(AssetRow.id == asset_id)
+            .values(source_id=source_id, path=file.path, size=file.size, mtime_ns=file.mtime_ns)
+        )
+
+    def touch_asset(self, asset_id: int, file: FileState) -> None:
+        """Notes a new modification time of unchanged content."""
+        self._session.execute(
+            update(AssetRow)
+            .where(AssetRow.id == asset_id)
+            .values(size=file.size, mtime_ns=file.mtime_ns)
+        )
+
+    def remove_assets(self, asset_ids: Iterable[int]) -> None:
+        """Deletes assets with their items and embeddings."""
+        for asset_id in asset_ids:
+            self._session.execute(delete(AssetRow).where(AssetRow.id == asset_id))
+
+    def remove_source(self, source_id: int) -> None:
+        """Deletes a source and everything in it."""
+        self._session.execute(delete(SourceRow).where(SourceRow.id == source_id))
+
+    def absorb_source(self, inner: int, outer: int, prefix: str) -> None:
+        """Moves the assets of a source into one whose folder contains it.
+
+        Args:
+            inner: id of the source that ends.
+            outer: id of the source that takes over.
+            prefix: the inner source's path relative to the outer one.
+        """
+        for row in self._session.scalars(select(AssetRow).where(AssetRow.source_id == inner)):
+            row.source_id = outer
+            row.path = prefix if row.path == "." else f"{prefix}/{row.path}"
+        self._session.flush()
+        self.remove_source(inner)
+
+    def put_embeddings(
+        self, encoder_row: int, item_ids: Sequence[int], vectors: NDArray[np.floating[Any]]
+    ) -> None:
+        """Stores embeddings of existing items under an encoder that is being changed to.
+
+        Args:
+            encoder_row: as `Catalog.begin_encoder` returned it.
+            item_ids: n item ids.
+            vectors: shape (n, dim).
+        """
+        for item_id, vector in zip(item_ids, vectors, strict=True):
+            self._put_embedding(encoder_row, item_id, vector)
+
+    def note_failure(self, asset_id: int, reason: str, kind: str) -> None:
+        """Records on a stored asset that its file can no longer be read; its items stay."""
+        self._session.execute(
+            update(AssetRow)
+            .where(AssetRow.id == asset_id)
+            .values(failure=reason, failure_kind=kind)
+        )
+
+    def activate_encoder(self, encoder_row: int) -> None:
+        """Makes an encoder the index's own; the others' embeddings are deleted.
+
+        Items that have no embedding under it could not be encoded and are deleted too.
+        """
+        encoded = select(EmbeddingRow.item_id).where(EmbeddingRow.encoder_id == encoder_row)
+        self._session.execute(delete(ItemRow).where(ItemRow.id.not_in(encoded)))
+        self._session.execute(update(IndexInfoRow).values(active_encoder=encoder_row))
+        self._session.execute(delete(EncoderRow).where(EncoderRow.id != encoder_row))
+        self._active_encoder = encoder_row
+
+    def _put_file(
+        self,
+        source_id: int,
+        file: FileState,
+        info: MediaInfo,
+        *,
+        failure: str | None = None,
+        failure_kind: str | None = None,
+    ) -> int:
+        """Inserts or overwrites the asset at a path, without items; returns its id."""
+        columns: dict[str, Any] = {
+            "size": file.size,
+            "mtime_ns": file.mtime_ns,
+            "content_hash": file.content_hash,
+            "failure": failure,
+            "failure_kind": failure_kind,
+            "width": info.width,
+            "height": info.height,
+            "captured_at": None if info.captured_at is None else info.captured_at.isoformat(),
+            "latitude": info.latitude,
+            "longitude": info.longitude,
+            "camera": info.camera,
+        }
+        at_path = (AssetRow.source_id == source_id) & (AssetRow.path == file.path)
+        known = self._session.scalars(select(AssetRow.id).where(at_path)).one_or_none()
+        if known is None:
+            row = AssetRow(source_id=source_id, path=file.path, **columns)
+            self._session.add(row)
+            self._session.flush()
+            return row.id
+        self._session.execute(delete(ItemRow).where(ItemRow.asset_id == known))
+        self._session.execute(update(AssetRow).where(AssetRow.id == known).values(**columns))
+        return known
+
+    def _delete_at(self, source_id: int, path: str, *, keep: int) -> None:
+        self._session.execute(
+            delete(AssetRow).where(
+                AssetRow.source_id == source_id, AssetRow.path == path, AssetRow.id != keep
+            )
+        )
+
+    def _put_embedding(
+        self, encoder_row: int, item_id: int, vector: NDArray[np.floating[Any]]
+    ) -> None:
+        self._session.execute(
+            insert(EmbeddingRow).values(
+                encoder_id=encoder_row,
+                item_id=item_id,
+                vector=vector.astype(STORED_DTYPE).tobytes(),
+            )
+        )
+
+
+def _media_info_of(row: AssetRow) -> MediaInfo:
+    return MediaInfo(
+        width=row.width,
+        height=row.height,
+        captured_at=None if row.captured_at is None else datetime.fromisoformat(row.captured_at),
+        latitude=row.latitude,
+        longitude=row.longitude,
+        camera=row.camera,
+    )
