@@ -1,0 +1,52 @@
+"""One indexing run: brings an index up to date with folders and files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmsearch.encoders.base import DualEncoder
+from mmsearch.index import IndexDirectory
+from mmsearch.ingest.plan import make_plan
+from mmsearch.ingest.run import Progress, Run, no_progress
+from mmsearch.ingest.sources import Scope, scope_of
+from mmsearch.ingest.tally import Tally
+from mmsearch.items import IndexReport
+
+
+def update_index(
+    directory: IndexDirectory,
+    encoder: DualEncoder,
+    paths: Sequence[Path],
+    *,
+    exclude: Sequence[str] | None,
+    max_megapixels: float,
+    progress: Progress | None = None,
+) -> IndexReport:
+    """Brings an index up to date with folders and files.
+
+    What is committed stays, whatever happens to the process: at most the photos since the last
+    commit (64 of them, or two seconds) are lost, and the next run goes on from there.
+
+    Args:
+        directory: the index.
+        encoder: the one that the index was made with.
+        paths: absolute paths of folders and files; none means all known sources.
+        exclude: glob patterns to leave out of these sources from now on; None keeps theirs.
+        max_megapixels: larger images are recorded as failures.
+        progress: told after each file.
+
+    Raises:
+        SourceNotFoundError: a path is not there; nothing was changed for it.
+        IndexLockedError: another process is writing to the index.
+    """
+    tally = Tally()
+    with directory.writing() as catalog:
+        if paths:
+            scopes = [scope_of(catalog, path, exclude) for path in paths]
+        else:
+            scopes = [Scope(source) for source in catalog.sources()]
+        plans = [make_plan(scope, catalog.known_assets(scope.source.id)) for scope in scopes]
+        run = Run(catalog, encoder, max_megapixels, tally)
+        run.execute(plans, progress or no_progress)
+    return tally.report()

@@ -1,0 +1,56 @@
+"""Takes files and folders out of an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmsearch.catalog.catalog import Catalog
+from mmsearch.catalog.records import KnownAsset, Source
+from mmsearch.errors import SourceNotFoundError
+from mmsearch.index import IndexDirectory
+from mmsearch.ingest.sources import Scope
+
+
+def remove_paths(directory: IndexDirectory, paths: Sequence[Path]) -> int:
+    """Removes all assets at or below the given absolute paths, which need not exist on disk.
+
+    Returns:
+        How many assets were removed, failed ones included.
+
+    Raises:
+        SourceNotFoundError: nothing is indexed at one of the paths; nothing was removed.
+        IndexLockedError: another process is writing to the index.
+    """
+    sources: dict[int, Source] = {}
+    assets: dict[int, KnownAsset] = {}
+    with directory.writing() as catalog:
+        for path in paths:
+            whole, part = _indexed_at(catalog, path)
+            if not whole and not part:
+                known = ", ".join(str(s.path) for s in catalog.sources()) or "none"
+                raise SourceNotFoundError(
+                    f"Nothing is indexed at {path}; the indexed sources are: {known}."
+                )
+            sources.update((source.id, source) for source in whole)
+            assets.update((asset.id, asset) for asset in part)
+        with catalog.transaction() as change:
+            change.remove_assets(assets)
+            for source in sources:
+                change.remove_source(source)
+    return len(assets)
+
+
+def _indexed_at(catalog: Catalog, path: Path) -> tuple[list[Source], list[KnownAsset]]:
+    """The sources that lie at or below a path, and the assets that do."""
+    whole: list[Source] = []
+    part: list[KnownAsset] = []
+    for source in catalog.sources():
+        if source.path.is_relative_to(path):
+            whole.append(source)
+            part.extend(catalog.known_assets(source.id).values())
+        elif path.is_relative_to(source.path):
+            scope = Scope(source, path.relative_to(source.path).as_posix())
+            known = catalog.known_assets(source.id).items()
+            part.extend(asset for name, asset in known if scope.holds(name))
+    return whole, part

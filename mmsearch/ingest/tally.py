@@ -1,0 +1,34 @@
+"""Counts what a run does."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from mmsearch.items import Failure, IndexReport
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts assets and items while a run goes on."""
+
+    added: int = 0
+    updated: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    items: int = 0
+    failed: list[Failure] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+
+    def report(self) -> IndexReport:
+        """The counts as they stand."""
+        seconds = time.monotonic() - self.started
+        return IndexReport(
+            added=self.added,
+            updated=self.updated,
+            removed=self.removed,
+            unchanged=self.unchanged,
+            failed=tuple(self.failed),
+            seconds=seconds,
+            items_per_second=self.items / seconds if seconds > 0 else 0.0,
+        )
