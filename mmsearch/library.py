@@ -1,0 +1,304 @@
+"""The front door of the Python library: `create`, `open` and `Index`.
+
+It joins the rooms and holds no logic of its own; the command line and the server stand on it too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from mmsearch.catalog.records import StoredEncoder
+from mmsearch.errors import QueryError
+from mmsearch.index import IndexDirectory
+from mmsearch.items import Hit, IndexReport, Modality, Status
+from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS, load_settings
+
+if TYPE_CHECKING:
+    from mmsearch.encoders.base import Device, DualEncoder, EncoderIdentity
+    from mmsearch.ingest.run import Progress
+
+StrPath = str | os.PathLike[str]
+
+
+def create(
+    name_or_path: StrPath, *, model: str | DualEncoder = "auto", device: Device = "auto"
+) -> Index:
+    """Makes an empty index.
+
+    Args:
+        name_or_path: a path, or the bare name of one of the user's own indexes.
+        model: what ``--model`` takes, or an encoder.
+        device: where the encoder runs.
+
+    Raises:
+        IndexExistsError: there is one already.
+        EncoderError: the encoder cannot be loaded.
+    """
+    encoder = _load(model, device) if isinstance(model, str) else model
+    directory = IndexDirectory.create(_index_path(name_or_path), _stored(encoder))
+    return Index(directory, encoder=encoder, device=device)
+
+
+def open(name_or_path: StrPath, *, device: Device = "auto") -> Index:
+    """Opens an existing index. Its encoder is loaded when it is first needed.
+
+    Args:
+        name_or_path: a path, or the bare name of one of the user's own indexes.
+        device: where the encoder runs.
+
+    Raises:
+        IndexNotFoundError: there is none.
+        IndexFormatError: a newer mmsearch made it, or it is no index.
+        IndexDamagedError: its catalog cannot be read.
+    """
+    return Index(IndexDirectory(_index_path(name_or_path)), device=device)
+
+
+class Index:
+    """A searchable index; made by `create` or `open`, closed by ``with`` or `close`.
+
+    Attributes:
+        max_megapixels: larger images are refused, when indexing and as queries.
+    """
+
+    def __init__(
+        self,
+        directory: IndexDirectory,
+        *,
+        encoder: DualEncoder | None = None,
+        device: Device = "auto",
+    ) -> None:
+        self.max_megapixels = DEFAULT_MAX_MEGAPIXELS
+        self._directory = directory
+        self._encoder = encoder
+        self._device: Device = device
+
+    @property
+    def path(self) -> Path:
+        """The index directory."""
+        return self._directory.path
+
+    @property
+    def encoder(self) -> DualEncoder:
+        """The encoder that the index was made with, loaded when first used.
+
+        Raises:
+            EncoderMismatchError: it is no longer the one that made the embeddings.
+            EncoderError: it cannot be loaded.
+        """
+        if self._encoder is None:
+            from mmsearch.encoders.registry import reopen
+
+            with self._directory.reading() as reader:
+                identity = _identity(reader.encoder())
+            self._encoder = reopen(identity, device=self._device)
+        return self._encoder
+
+    def add(
+        self,
+        *paths: StrPath,
+        exclude: Sequence[str] | None = None,
+        progress: Progress | None = None,
+    ) -> IndexReport:
+        """Makes folders and files searchable, or brings them up to date.
+
+        Only what changed is read. Files that cannot be read are reported, never raised.
+
+        Args:
+            paths: folders and files; they become sources of the index.
+            exclude: glob patterns to leave out of these sources from now on; None keeps theirs.
+            progress: called with the files done and the files to do.
+
+        Raises:
+            SourceNotFoundError: a path is not there.
+            IndexLockedError: another process is writing to the index.
+        """
+        if not paths:
+            raise QueryError("Name at least one folder or file to add.")
+        return self._update([_absolute(path) for path in paths], exclude, progress)
+
+    def update(self, *, progress: Progress | None = None) -> IndexReport:
+        """Brings all sources up to date; see `add`."""
+        return self._update([], None, progress)
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        image: StrPath | None = None,
+        modality: Modality | str | None = None,
+        folder: StrPath | None = None,
+        k: int = 10,
+    ) -> list[Hit]:
+        """Finds what means the same as a text, or looks like an image.
+
+        Args:
+            text: what to look for, in words.
+            image: path of a picture to look for, instead of a text.
+            modality: only items of this modality.
+            folder: only files in this folder and below.
+            k: at most so many hits.
+
+        Returns:
+            The hits, best first.
+
+        Raises:
+            QueryError: neither or both of text and image are given, or a filter matches nothing
+                that is indexed.
+            MediaError: the image cannot be read.
+            EncoderError: the index's encoder cannot be loaded.
+        """
+        from mmsearch.search.query import Query, embed_query
+        from mmsearch.search.retrieve import retrieve
+
+        query = Query(
+            text=text,
+            image=None if image is None else _absolute(image),
+            modality=None if modality is None else _modality(modality),
+            folder=None if folder is None else Path(folder),
+        )
+        vector = embed_query(query, self.encoder, max_megapixels=self.max_megapixels)
+        with self._directory.snapshot() as snapshot:
+            return retrieve(snapshot, query, vector, k)
+
+    def remove(self, *paths: StrPath) -> int:
+        """Takes files and folders out of the index; nothing on disk is touched.
+
+        A path that is a source is forgotten as a whole. Files inside a source come back when the
+        source is indexed again, unless they are excluded.
+
+        Returns:
+            How many assets were removed.
+
+        Raises:
+            SourceNotFoundError: nothing is indexed at one of the paths; nothing was removed.
+        """
+        from mmsearch.ingest.remove import remove_paths
+
+        return remove_paths(self._directory, [_absolute(path) for path in paths])
+
+    def reencode(self, model: str | DualEncoder, *, progress: Progress | None = None) -> None:
+        """Changes the encoder; the old embeddings answer until the new ones are complete.
+
+        Does nothing where the index has this encoder already. A run that was cut short goes on
+        where it stopped.
+
+        Args:
+            model: what ``--model`` takes, or an encoder.
+            progress: called with the files done and the files to do.
+        """
+        from mmsearch.ingest.reencode import reencode
+
+        encoder = _load(model, self._device) if isinstance(model, str) else model
+        stored = _stored(encoder)
+        with self._directory.reading() as reader:
+            unchanged = reader.encoder().id == stored.id
+        if not unchanged:
+            reencode(
+                self._directory,
+                encoder,
+                stored,
+                max_megapixels=self.max_megapixels,
+                progress=progress,
+            )
+        self._encoder = encoder
+
+    def status(self) -> Status:
+        """What the index holds."""
+        with self._directory.reading() as reader:
+            return Status(
+                assets=reader.count_assets(),
+                items=reader.count_items(),
+                failed=tuple(reader.failures()),
+                encoder=reader.encoder().id,
+                bytes=self._directory.bytes(),
+                sources=tuple(reader.sources().values()),
+            )
+
+    def verify(self) -> list[str]:
+        """Looks for damage in the index; empty when all is well."""
+        return self._directory.verify()
+
+    def repair(self) -> None:
+        """Rebuilds the vector store from the catalog."""
+        self._directory.repair()
+
+    def close(self) -> None:
+        """Closes the index's files."""
+        self._directory.close()
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<mmsearch.Index at {self.path}>"
+
+    def _update(
+        self, paths: list[Path], exclude: Sequence[str] | None, progress: Progress | None
+    ) -> IndexReport:
+        from mmsearch.ingest.pipeline import update_index
+
+        return update_index(
+            self._directory,
+            self.encoder,
+            paths,
+            exclude=exclude,
+            max_megapixels=self.max_megapixels,
+            progress=progress,
+        )
+
+
+def _index_path(name_or_path: StrPath) -> Path:
+    return load_settings().index_path(
+        name_or_path if isinstance(name_or_path, str) else Path(name_or_path)
+    )
+
+
+def _absolute(path: StrPath) -> Path:
+    # Not resolve(): a link that the user names is the user's name for the place.
+    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
+
+
+def _modality(name: Modality | str) -> Modality:
+    try:
+        return Modality(name)
+    except ValueError:
+        known = ", ".join(Modality)
+        raise QueryError(f"There is no modality {name!r}; known are {known}.") from None
+
+
+def _load(model: str, device: Device) -> DualEncoder:
+    from mmsearch.encoders.registry import load
+
+    return load(model, device=device)
+
+
+def _stored(encoder: DualEncoder) -> StoredEncoder:
+    identity = encoder.identity
+    return StoredEncoder(
+        id=identity.id,
+        spec=identity.spec,
+        name=identity.name,
+        revision=identity.revision,
+        transform=identity.transform.describe(),
+        dim=encoder.dim,
+    )
+
+
+def _identity(stored: StoredEncoder) -> EncoderIdentity:
+    from mmsearch.encoders.base import EncoderIdentity, ImageTransform
+
+    transform: dict[str, Any] = dict(stored.transform)
+    return EncoderIdentity(stored.spec, stored.name, stored.revision, ImageTransform(**transform))

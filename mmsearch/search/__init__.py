@@ -1,0 +1,1 @@
+"""Questions are answered here: a query becomes a vector, candidates, and hits."""

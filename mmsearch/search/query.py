@@ -1,0 +1,69 @@
+"""What is asked of an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch.errors import QueryError, SourceNotFoundError
+from mmsearch.items import Modality
+
+if TYPE_CHECKING:
+    from mmsearch.encoders.base import DualEncoder
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question: a text or an image, and what may answer it.
+
+    Attributes:
+        text: what to look for, in words.
+        image: what to look for, as a picture's path.
+        modality: only items of this modality.
+        folder: only items of files in this folder and below.
+    """
+
+    text: str | None = None
+    image: Path | None = None
+    modality: Modality | None = None
+    folder: Path | None = None
+
+    def __post_init__(self) -> None:
+        if (self.text is None) == (self.image is None):
+            raise QueryError("Give either a text or an image to search for.")
+        if self.text is not None and not self.text.strip():
+            raise QueryError("The query is empty: say what to look for.")
+
+
+def embed_query(
+    query: Query, encoder: DualEncoder, *, max_megapixels: float
+) -> NDArray[np.float32]:
+    """The query's embedding, float32, shape (dim,), unit length.
+
+    Raises:
+        SourceNotFoundError: the image is not there.
+        MediaError: the image cannot be read.
+    """
+    if query.image is None:
+        assert query.text is not None
+        vectors = encoder.encode_texts([query.text])
+        return vectors.reshape(-1)
+
+    from mmsearch.media.files import read_bytes
+    from mmsearch.media.image import read_image
+
+    if not query.image.is_file():
+        raise SourceNotFoundError(f"There is no image at {query.image}.")
+    transform = encoder.transform
+    decoded = read_image(
+        read_bytes(query.image),
+        suffix=query.image.suffix,
+        max_megapixels=max_megapixels,
+        min_size=(transform.width, transform.height),
+    )
+    vectors = encoder.encode_images(transform(decoded.image)[np.newaxis])
+    return vectors.reshape(-1)
