@@ -1,0 +1,50 @@
+"""Puts the commands together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mmsearch.cli import evaluate, index, models, query, remove, status
+from mmsearch.cli.output import show
+
+app = typer.Typer(
+    name="mmsearch",
+    help="Search photos by meaning, on your own machine.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from mmsearch import __version__
+
+        show(f"mmsearch {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show a traceback on failure; works in any place.")
+    ] = False,
+) -> None:
+    pass
+
+
+app.command("index")(index.index)
+app.command("query")(query.query)
+app.command("status")(status.status)
+app.command("remove")(remove.remove)
+app.command("models")(models.models)
+app.command("eval")(evaluate.evaluate)

@@ -1,0 +1,139 @@
+"""``mmsearch index``: makes folders searchable, or brings them up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmsearch.cli.options import (
+    DeviceOption,
+    IndexOption,
+    JsonOption,
+    MegapixelsOption,
+    ModelOption,
+    settings_with,
+)
+from mmsearch.cli.output import (
+    failures_as_json,
+    note,
+    note_failures,
+    progress_bar,
+    short_path,
+    show,
+    show_json,
+)
+from mmsearch.errors import SourceNotFoundError
+from mmsearch.settings import Settings
+
+if TYPE_CHECKING:
+    from mmsearch.items import IndexReport
+    from mmsearch.library import Index
+
+
+def index(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FOLDER_OR_FILE]...",
+            help="What to index; nothing means: bring everything indexed so far up to date.",
+            show_default=False,
+        ),
+    ] = None,
+    index: IndexOption = None,
+    model: ModelOption = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude",
+            metavar="GLOB",
+            help="Leave out files and folders that match; may be repeated, is remembered.",
+            show_default=False,
+        ),
+    ] = None,
+    max_megapixels: MegapixelsOption = None,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make photos searchable, or bring an index up to date.
+
+    Only what is new or changed is read. Stop it at any time: run the same command to go on.
+    """
+    settings = settings_with(
+        index=index,
+        model=model,
+        device=device,
+        max_megapixels=max_megapixels,
+        exclude=tuple(exclude) if exclude else None,
+    )
+    given = paths or []
+    for path in given:
+        if not path.exists():
+            raise SourceNotFoundError(f"There is no file or folder at {path}.")
+    with _open_or_create(settings, given, change_model=model is not None) as opened:
+        opened.max_megapixels = settings.max_megapixels
+        if not given and not opened.status().sources:
+            raise typer.BadParameter("name a folder or file: this index has no sources yet.")
+        try:
+            with progress_bar("Indexing", " photos") as progress:
+                if given:
+                    report = opened.add(*given, exclude=settings.exclude or None, progress=progress)
+                else:
+                    report = opened.update(progress=progress)
+        except KeyboardInterrupt:
+            note("\nmmsearch: interrupted. What was done is kept; run the same command to go on.")
+            raise typer.Exit(130) from None
+        if json:
+            show_json(_as_json(report))
+        else:
+            _show(report, given, opened)
+
+
+def _open_or_create(settings: Settings, paths: list[Path], *, change_model: bool) -> Index:
+    import mmsearch
+    from mmsearch.errors import IndexNotFoundError
+
+    where = settings.index_path()
+    try:
+        opened = mmsearch.open(where, device=settings.device)
+    except IndexNotFoundError:
+        if not paths:
+            raise
+        return mmsearch.create(where, model=settings.model, device=settings.device)
+    if change_model and settings.model != "auto":
+        opened.max_megapixels = settings.max_megapixels
+        with progress_bar("Re-encoding", " photos") as progress:
+            opened.reencode(settings.model, progress=progress)
+    return opened
+
+
+def _show(report: IndexReport, paths: list[Path], opened: Index) -> None:
+    found = report.added + report.updated + report.unchanged + len(report.failed)
+    if paths and not found:
+        note(f"No photos found in {', '.join(short_path(path.absolute()) for path in paths)}.")
+    counts = [
+        f"{count} {name}"
+        for name, count in (
+            ("added", report.added),
+            ("updated", report.updated),
+            ("removed", report.removed),
+            ("unchanged", report.unchanged),
+            ("failed", len(report.failed)),
+        )
+    ]
+    rate = f", {report.items_per_second:.0f} photos/s" if report.items_per_second >= 1 else ""
+    show(f"{', '.join(counts)} in {report.seconds:.1f} s{rate} ({short_path(opened.path)})")
+    note_failures(report.failed)
+
+
+def _as_json(report: IndexReport) -> dict[str, object]:
+    return {
+        "added": report.added,
+        "updated": report.updated,
+        "removed": report.removed,
+        "unchanged": report.unchanged,
+        "failed": failures_as_json(report.failed),
+        "seconds": round(report.seconds, 3),
+        "items_per_second": round(report.items_per_second, 1),
+    }

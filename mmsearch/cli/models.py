@@ -1,0 +1,34 @@
+"""``mmsearch models``: the encoders to choose from."""
+
+from __future__ import annotations
+
+from mmsearch.cli.options import JsonOption
+from mmsearch.cli.output import show, show_json, table
+
+
+def models(json: JsonOption = False) -> None:
+    """List the encoders to choose from, and which are already on this machine."""
+    from mmsearch.encoders.registry import available
+
+    listings = available()
+    if json:
+        show_json({"models": [listing.as_dict() for listing in listings]})
+        return
+    rows = [("model", "encoder", "licence", "download", "COCO R@1", "cached")]
+    for listing in listings:
+        rows.append(
+            (
+                listing.name,
+                listing.spec,
+                listing.licence or "-",
+                f"{listing.download_bytes / 1e6:.0f} MB" if listing.download_bytes else "-",
+                f"{listing.recall:.1f}" if listing.recall is not None else "-",
+                "yes" if listing.cached else "no",
+            )
+        )
+    for line in table(rows, right=[3, 4]):
+        show(line)
+    show(
+        "\nCOCO R@1: published text-to-image recall, zero-shot, in percent. Any open_clip model "
+        "works too:\nARCH/TAG, ARCH:FILE for a local checkpoint, or hf-hub:NAME."
+    )

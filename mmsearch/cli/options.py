@@ -1,0 +1,58 @@
+"""Options that several commands share, so that they mean the same everywhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from mmsearch.settings import Settings, load_settings
+
+
+class DeviceName(StrEnum):
+    """Where an encoder may run."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+IndexOption = Annotated[
+    str | None,
+    typer.Option(
+        "--index",
+        metavar="NAME_OR_PATH",
+        help="The index to use: a name of your own, or a directory.  [default: default]",
+        show_default=False,
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="MODEL",
+        help="The encoder: auto, embedded, a preset, ARCH/TAG, ARCH:FILE or hf-hub:NAME; "
+        "see `mmsearch models`.  [default: auto]",
+        show_default=False,
+    ),
+]
+DeviceOption = Annotated[
+    DeviceName | None,
+    typer.Option("--device", help="Where the encoder runs.  [default: auto]", show_default=False),
+]
+MegapixelsOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-megapixels",
+        metavar="N",
+        help="Refuse larger images.  [default: 200]",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+
+def settings_with(**flags: Any) -> Settings:
+    """The settings in force when these flags are given; None means not given."""
+    return load_settings(flags)

@@ -1,0 +1,37 @@
+"""``mmsearch remove``: takes files and folders out of an index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmsearch.cli.options import IndexOption, JsonOption, settings_with
+from mmsearch.cli.output import show, show_json
+
+
+def remove(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FOLDER_OR_FILE...", help="What to take out; need not exist any more."
+        ),
+    ],
+    index: IndexOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take files and folders out of an index; nothing on disk is touched.
+
+    Files inside an indexed folder come back when that folder is indexed again, unless they are
+    left out with --exclude.
+    """
+    import mmsearch
+
+    settings = settings_with(index=index)
+    with mmsearch.open(settings.index_path()) as opened:
+        removed = opened.remove(*paths)
+    if json:
+        show_json({"removed": removed})
+    else:
+        show(f"{removed} removed")
