@@ -1,4 +1,4 @@
-"""Opens a photo by its content and says in words why one cannot be decoded.
+"""Opens a photo by its content.
 
 The decoder's class is called directly instead of ``PIL.Image.open``: no format outside of our
 list is ever tried, no plugin has to be registered for the whole process, and Pillow's own
@@ -9,23 +9,12 @@ from __future__ import annotations
 
 import io
 import logging
-import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
-from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from mmsearch.errors import (
-    ImageTooLargeError,
-    MediaError,
-    UnreadableFileError,
-    UnsupportedFormatError,
-)
+from mmsearch.errors import UnreadableFileError, UnsupportedFormatError
 from mmsearch.media.formats import Format, identify
 
-_QUIET = ("ignore", None, Warning, re.compile(r"(PIL|pillow_heif|rawpy)\b"), 0)
 _PILLOW_LOG = logging.getLogger("PIL")
 _NO_OUTPUT = logging.NullHandler()
 
@@ -60,7 +49,7 @@ def missing_extra(kind: Format) -> UnsupportedFormatError:
 def open_image(data: bytes, kind: Format) -> ImageFile:
     """Reads the header of a photo; pixels come with ``load``.
 
-    Call it within :func:`codec_errors`.
+    Call it within :func:`mmsearch.media.damage.codec_errors`.
 
     Args:
         data: the whole file.
@@ -120,59 +109,3 @@ def _decoder(kind: Format) -> type[ImageFile]:
             return HeifImageFile  # type: ignore[no-any-return]
         case Format.RAW:
             raise ValueError("camera RAW files are opened by mmsearch.media.raw")
-
-
-@contextmanager
-def codec_errors(kind: Format) -> Iterator[None]:
-    """Turns whatever a codec raises on bad bytes into an ``UnreadableFileError``, without warnings.
-
-    Codecs raise nearly every built-in exception on hostile input, so that a list of them would
-    always lack one.
-    """
-    try:
-        with _without_warnings():
-            yield
-    except MediaError:
-        raise
-    except MemoryError as error:
-        raise UnreadableFileError(
-            f"there is not enough memory to decode this {kind.value} file"
-        ) from error
-    except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(
-            f"it has more pixels than Pillow's {kind.value} decoder accepts"
-        ) from error
-    except Exception as error:
-        raise UnreadableFileError(_reason(kind, error)) from error
-
-
-_ENDS_EARLY = re.compile(
-    r"truncated|incomplete|not enough|end of (file|data|image)|unexpected end|too short|"
-    r"reached eof|broken data stream|ended|bytes not processed|too little data",
-    re.IGNORECASE,
-)
-_UNSUPPORTED = re.compile(r"unsupported|unknown (pixel|raw|compression)|cannot handle", re.I)
-
-
-def _reason(kind: Format, error: Exception) -> str:
-    text = str(error)
-    if isinstance(error, EOFError) or _ENDS_EARLY.search(text):
-        return f"the {kind.value} data ends early"
-    if isinstance(error, NotImplementedError) or _UNSUPPORTED.search(text):
-        return f"it is a rare kind of {kind.value} that cannot be decoded, or is damaged"
-    return f"the {kind.value} data is damaged"
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Silences warnings that the decoders' modules raise, and no others.
-
-    ``warnings.catch_warnings`` swaps the process's whole filter list and is not safe with
-    threads. One entry is put into the list and taken out again, which is.
-    """
-    warnings.filters.insert(0, _QUIET)  # type: ignore[attr-defined]
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # a test runner may have swapped the list meanwhile
-            warnings.filters.remove(_QUIET)  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmsearch.errors import SourceNotFoundError, UnsupportedFormatError
@@ -29,7 +29,8 @@ _LIBRARY_SUFFIXES = (".photoslibrary", ".photolibrary", ".migratedphotolibrary",
 _LIBRARY_ORIGINALS = frozenset(("originals", "masters"))
 
 _HIDDEN_ATTRIBUTES = stat.FILE_ATTRIBUTE_HIDDEN | stat.FILE_ATTRIBUTE_SYSTEM  # Windows
-_GONE = frozenset((errno.ENOENT, errno.ENOTDIR))
+_GONE = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ELOOP))  # vanished, or a dangling link
+_HAS_HIDDEN_FLAG = os.name == "nt" or hasattr(os.stat_result, "st_flags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,25 @@ def discover(root: Path, *, exclude: Sequence[str] = ()) -> Iterator[FoundFile |
     return iter((FoundFile(".", status.st_size, status.st_mtime_ns),))
 
 
+@dataclass(slots=True)
+class _Listing:
+    """What one folder holds."""
+
+    folder: str
+    prefix: str
+    photos: list[FoundFile] = field(default_factory=list)
+    folders: list[str] = field(default_factory=list)
+    unreadable: list[UnreadableFolder] = field(default_factory=list)
+
+    def report(self, folder: str, error: OSError) -> None:
+        """Notes that photos may be missing; what vanished or dangles is not missing."""
+        if error.errno in _GONE:
+            return
+        trouble = UnreadableFolder(folder or ".", os_reason(error))
+        if trouble not in self.unreadable:
+            self.unreadable.append(trouble)
+
+
 class _Walk:
     """One walk through a source.
 
@@ -110,73 +130,76 @@ class _Walk:
         self._links: list[str] = []
 
     def run(self, status: os.stat_result) -> Iterator[FoundFile | UnreadableFolder]:
-        self._is_new(self._root, status)
+        root_identity = _identity(self._root, status)
+        self._visited.add(root_identity)
         yield from self._walk_from("")
         while self._links:
             waiting, self._links = sorted(self._links), []
             for link in waiting:
                 if self._enter(link):
                     yield from self._walk_from(link)
+        try:
+            is_same = _identity(self._root, os.stat(self._root)) == root_identity  # noqa: PTH116
+        except OSError:
+            is_same = False
+        if not is_same:  # a drive was unplugged: its photos are not deleted
+            yield UnreadableFolder(".", "it is no longer there")
 
     def _walk_from(self, start: str) -> Iterator[FoundFile | UnreadableFolder]:
         """Visits a folder and all below it but for linked folders."""
         stack = [start]
         while stack:
-            folder = stack.pop()
-            subfolders: list[str] = []
-            yield from self._list(folder, subfolders)
-            subfolders.sort(reverse=True)
-            stack.extend(path for path in subfolders if self._enter(path))
+            listing = self._list(stack.pop())
+            yield from listing.photos
+            yield from listing.unreadable
+            stack.extend(path for path in reversed(listing.folders) if self._enter(path))
 
-    def _list(self, folder: str, subfolders: list[str]) -> Iterator[FoundFile | UnreadableFolder]:
-        """Yields the photos of one folder in order, and collects its subfolders."""
-        prefix = f"{folder}/" if folder else ""
-        found: list[FoundFile] = []
-        trouble: UnreadableFolder | None = None
+    def _list(self, folder: str) -> _Listing:
+        """Lists one folder in order, as far as it can be read."""
+        listing = _Listing(folder, f"{folder}/" if folder else "")
         try:
             with os.scandir(self._absolute(folder)) as entries:
                 for entry in entries:
                     name = entry.name
                     dot = name.rfind(".")
-                    if dot == 0 or name[0] == ".":
+                    if name[0] == ".":
                         continue
                     if dot > 0 and name[dot:].lower() in PHOTO_SUFFIXES:
-                        self._add_photo(entry, prefix, found, subfolders)
-                    elif _is_folder(entry):
-                        self._add_folder(entry, prefix, subfolders)
+                        self._add_photo(entry, listing)
+                    else:
+                        self._add_folder(entry, listing)
         except OSError as error:
-            if error.errno not in _GONE:
-                trouble = UnreadableFolder(folder or ".", os_reason(error))
-        found.sort(key=_path_of)
-        yield from found
-        if trouble:
-            yield trouble
+            listing.report(folder, error)
+        listing.photos.sort(key=_path_of)
+        listing.unreadable.sort(key=_path_of)
+        listing.folders.sort()
+        return listing
 
-    def _add_photo(
-        self,
-        entry: os.DirEntry[str],
-        prefix: str,
-        found: list[FoundFile],
-        subfolders: list[str],
-    ) -> None:
+    def _add_photo(self, entry: os.DirEntry[str], listing: _Listing) -> None:
+        path = listing.prefix + entry.name
+        if self._excluder.excludes(path, is_folder=False):
+            return
         try:
             status = entry.stat()
-        except OSError:
-            return  # vanished, or a dangling link
-        if not stat.S_ISREG(status.st_mode):
-            if stat.S_ISDIR(status.st_mode):  # somebody named a folder "trip.jpg"
-                self._add_folder(entry, prefix, subfolders)
+        except OSError as error:
+            listing.report(listing.folder, error)
             return
-        path = prefix + entry.name
-        if is_hidden(status) or self._excluder.excludes(path, is_folder=False):
-            return
-        found.append(FoundFile(path, status.st_size, status.st_mtime_ns))
+        if stat.S_ISREG(status.st_mode):
+            if not (_HAS_HIDDEN_FLAG and is_hidden(status)):
+                listing.photos.append(FoundFile(path, status.st_size, status.st_mtime_ns))
+        elif stat.S_ISDIR(status.st_mode):  # somebody named a folder "trip.jpg"
+            self._add_folder(entry, listing)
 
-    def _add_folder(self, entry: os.DirEntry[str], prefix: str, subfolders: list[str]) -> None:
-        path = prefix + entry.name
-        if is_system_folder(entry.name, prefix) or self._excluder.excludes(path, is_folder=True):
+    def _add_folder(self, entry: os.DirEntry[str], listing: _Listing) -> None:
+        path = listing.prefix + entry.name
+        try:
+            if not entry.is_dir() or is_system_folder(entry.path):
+                return
+        except OSError as error:
+            listing.report(path, error)
             return
-        (self._links if _is_link(entry) else subfolders).append(path)
+        if not self._excluder.excludes(path, is_folder=True):
+            (self._links if _is_link(entry) else listing.folders).append(path)
 
     def _enter(self, folder: str) -> bool:
         """Whether to visit a folder: it is there, not hidden, and was not visited before."""
@@ -185,14 +208,8 @@ class _Walk:
             status = os.stat(path)  # noqa: PTH116 (no Path for each of many folders)
         except OSError as error:
             return error.errno not in _GONE  # listing it will say why
-        return not is_hidden(status) and self._is_new(path, status)
-
-    def _is_new(self, path: str, status: os.stat_result) -> bool:
-        # Some file systems of Windows and FUSE know no inode numbers.
-        identity: tuple[int, int] | str = (
-            (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
-        )
-        if identity in self._visited:
+        identity = _identity(path, status)
+        if is_hidden(status) or identity in self._visited:
             return False
         self._visited.add(identity)
         return True
@@ -208,25 +225,17 @@ def is_hidden(status: os.stat_result) -> bool:
     return bool(attributes & _HIDDEN_ATTRIBUTES or flags & stat.UF_HIDDEN)
 
 
-def is_system_folder(name: str, parent: str = "") -> bool:
-    """Whether a folder holds what programs made: trash, previews, thumbnails of a photo library.
-
-    Args:
-        name: of the folder.
-        parent: path of the folder that it lies in.
-    """
-    name = name.lower()
+def is_system_folder(path: str) -> bool:
+    """Whether a folder holds what programs made: trash, previews, a photo library's thumbnails."""
+    parent, name = os.path.split(path.lower())
     if name in SYSTEM_FOLDERS or name.endswith(_PREVIEW_SUFFIXES):
         return True
-    in_library = parent.rstrip("/").lower().endswith(_LIBRARY_SUFFIXES)
-    return in_library and name not in _LIBRARY_ORIGINALS
+    return parent.endswith(_LIBRARY_SUFFIXES) and name not in _LIBRARY_ORIGINALS
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False  # a link that leads back to itself
+def _identity(path: str, status: os.stat_result) -> tuple[int, int] | str:
+    """The same for all paths of a folder; some file systems know no inode numbers."""
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(path)
 
 
 def _is_link(entry: os.DirEntry[str]) -> bool:
@@ -234,5 +243,5 @@ def _is_link(entry: os.DirEntry[str]) -> bool:
     return entry.is_symlink() or bool(is_junction and is_junction())
 
 
-def _path_of(found: FoundFile) -> str:
+def _path_of(found: FoundFile | UnreadableFolder) -> str:
     return found.path

@@ -22,7 +22,7 @@ _FLIPS = {3: 3, 5: 8, 6: 6}  # LibRaw's flip -> EXIF orientation
 def open_raw(data: bytes) -> RawPy:
     """Reads the header of a camera RAW file. Close it after use.
 
-    Call it within :func:`mmsearch.media.codecs.codec_errors`.
+    Call it within :func:`mmsearch.media.damage.codec_errors`.
 
     Raises:
         UnsupportedFormatError: the extra is not installed.
