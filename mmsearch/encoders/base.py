@@ -65,18 +65,44 @@ class ImageTransform:
             resized = image.resize((self.width, self.height), resample)
             return np.asarray(resized, dtype=np.uint8)
 
-        fit = max if self.resize_mode == "shortest" else min
-        scale = fit(self.width / image.width, self.height / image.height)
-        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        if self.resize_mode == "shortest":
+            image = _without_far_ends(image, self.width, self.height)
+        size = self._fitted(image.width, image.height)
         resized = image if image.size == size else image.resize(size, resample)
         frame = Pillow.new("RGB", (self.width, self.height), (self.fill,) * 3)
-        offset = round((self.width - size[0]) / 2), round((self.height - size[1]) / 2)
-        frame.paste(resized, offset)
+        frame.paste(resized, (_offset(self.width, size[0]), _offset(self.height, size[1])))
         return np.asarray(frame, dtype=np.uint8)
+
+    def _fitted(self, width: int, height: int) -> tuple[int, int]:
+        """Size of the resized image before cutting or padding, rounded as open_clip does."""
+        if self.resize_mode == "shortest" and self.width == self.height:
+            side = self.width
+            if width <= height:
+                return side, int(side * height / width)
+            return int(side * width / height), side
+        fit = min if self.resize_mode == "shortest" else max
+        ratio = fit(height / self.height, width / self.width)
+        return max(1, round(width / ratio)), max(1, round(height / ratio))
 
     def describe(self) -> dict[str, str | int]:
         """The transform as plain values, for the catalog."""
         return asdict(self)
+
+
+def _offset(frame: int, size: int) -> int:
+    """Where the image begins in the frame: negative where it is cut, positive where padded."""
+    return (frame - size) // 2 if size < frame else -round((size - frame) / 2)
+
+
+def _without_far_ends(image: Image, width: int, height: int) -> Image:
+    """Cuts the ends off a strip, which would take gigabytes on the way to its centre."""
+    longest = 32  # frames beside each other; no photo is as long
+    keep_width = min(image.width, max(1, longest * image.height * width // height))
+    keep_height = min(image.height, max(1, longest * image.width * height // width))
+    if (keep_width, keep_height) == image.size:
+        return image
+    left, top = (image.width - keep_width) // 2, (image.height - keep_height) // 2
+    return image.crop((left, top, left + keep_width, top + keep_height))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mmsearch.encoders import hub, tokenizer
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -16,6 +18,7 @@ class Preset:
         name: what ``--model`` takes.
         spec: the encoder it stands for, ``ARCH/TAG``.
         repo: the repository on the Hugging Face hub that holds its weights.
+        tokenizer: whether that repository also holds the tokenizer that it takes.
         licence: SPDX identifier of the weights' licence.
         download_bytes: size of the weights and, where one is fetched, the tokenizer.
         dim: length of an embedding.
@@ -27,6 +30,7 @@ class Preset:
     name: str
     spec: str
     repo: str
+    tokenizer: bool
     licence: str
     download_bytes: int
     dim: int
@@ -52,6 +56,7 @@ PRESETS = {
             name="fast",
             spec="ViT-B-32-256/datacomp_s34b_b86k",
             repo="laion/CLIP-ViT-B-32-256x256-DataComp-s34B-b86K",
+            tokenizer=False,
             licence="MIT",
             download_bytes=605_000_000,
             dim=512,
@@ -63,6 +68,7 @@ PRESETS = {
             name="balanced",
             spec="ViT-B-16-SigLIP2-256/webli",
             repo="timm/ViT-B-16-SigLIP2-256",
+            tokenizer=True,
             licence="Apache-2.0",
             download_bytes=1_540_000_000,
             dim=768,
@@ -74,8 +80,9 @@ PRESETS = {
             name="best",
             spec="PE-Core-L-14-336/meta",
             repo="timm/PE-Core-L-14-336",
+            tokenizer=False,
             licence="Apache-2.0",
-            download_bytes=2_690_000_000,
+            download_bytes=2_685_000_000,
             dim=1024,
             recall=57.1,
             source="Perception Encoder, arXiv:2504.13181",
@@ -83,3 +90,23 @@ PRESETS = {
         ),
     )
 }
+
+
+def fetch(preset: Preset) -> None:
+    """Makes sure that all files of a preset are in the local cache; imports no torch.
+
+    Raises:
+        HubUnreachableError: they are not, and the hub does not answer or breaks off.
+        WeightsError: the hub does not give them out.
+    """
+    weights = hub.fetch_weights(preset.repo)
+    if preset.tokenizer:
+        tokenizer.find(preset.repo, revision=weights.revision)
+
+
+def is_cached(preset: Preset) -> bool:
+    """Whether all files of a preset are in the local cache; never asks the network."""
+    weights = hub.cached_weights(preset.repo)
+    if weights is None or not preset.tokenizer:
+        return weights is not None
+    return tokenizer.cached(preset.repo, weights.revision) is not None

@@ -15,10 +15,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
 from typing import TypeAlias
 
 from mmsearch.encoders.base import Device, DualEncoder, EncoderIdentity
-from mmsearch.encoders.presets import PRESETS
+from mmsearch.encoders.listing import EncoderListing, available
+from mmsearch.encoders.presets import PRESETS, fetch
 from mmsearch.errors import (
     DeviceUnavailableError,
     EncoderError,
@@ -26,7 +29,11 @@ from mmsearch.errors import (
     UnknownEncoderError,
 )
 
+__all__ = ["EncoderListing", "available", "load", "reopen"]
+
 _log = logging.getLogger("mmsearch.encoders")
+
+_HUB_PREFIX = "hf-hub:"
 
 Resolver: TypeAlias = Callable[[str, Device, str | None], DualEncoder | None]
 """Takes a spec, a device and the revision to pin (None: what is cached, else the newest);
@@ -52,7 +59,8 @@ def load(spec: str = "auto", *, device: Device = "auto") -> DualEncoder:
 def reopen(identity: EncoderIdentity, *, device: Device = "auto") -> DualEncoder:
     """Loads the very encoder that an index was made with.
 
-    Weights from the hub are taken at the revision that the index was made with.
+    Weights from the hub are taken at the revision that the index was made with, though newer
+    ones may be there.
 
     Raises:
         EncoderMismatchError: ``identity.spec`` now stands for other weights.
@@ -61,9 +69,9 @@ def reopen(identity: EncoderIdentity, *, device: Device = "auto") -> DualEncoder
     encoder = _resolve(identity.spec, device, identity.revision)
     if encoder.id != identity.id:
         raise EncoderMismatchError(
-            f"This index was made with the encoder {identity.id}, but {identity.spec!r} is now "
-            f"{encoder.id}; `mmsearch index --model NAME` re-encodes the index with the encoder "
-            "NAME."
+            f"This index was made with the encoder {identity.id}, but {identity.spec!r} is "
+            f"{encoder.id} here. Bring the first one back, or re-encode the index with "
+            "`mmsearch index --model NAME`."
         )
     return encoder
 
@@ -73,26 +81,24 @@ def _resolve(spec: str, device: Device, revision: str | None) -> DualEncoder:
         encoder = resolver(spec, device, revision)
         if encoder is not None:
             return encoder
-    raise UnknownEncoderError(f"No encoder is named {spec!r}; `mmsearch models` lists them.")
+    raise _unknown(spec)
 
 
 def _auto(spec: str, device: Device, _revision: str | None) -> DualEncoder | None:
     if spec != "auto":
         return None
-    from mmsearch.encoders.open_clip import OpenClipEncoder, fetch_pretrained
-
-    preset = PRESETS["balanced"]
+    balanced = PRESETS["balanced"]
     try:
-        fetch_pretrained(preset.architecture, preset.tag)
+        # without open_clip, which takes seconds to import where it may not be needed
+        fetch(balanced)
     except EncoderError as error:
         _log.warning(
-            "The preset 'balanced' cannot be had, so the smaller encoder 'embedded' is used: %s",
+            "Using the encoder 'embedded', which ships with mmsearch, because the better preset "
+            "'balanced' cannot be had: %s",
             error,
         )
-        from mmsearch.encoders.embedded import EmbeddedEncoder
-
-        return EmbeddedEncoder()
-    return OpenClipEncoder.from_pretrained(preset.architecture, preset.tag, device=device)
+        return _embedded("embedded", "auto", None)
+    return _resolve(balanced.spec, device, None)
 
 
 def _embedded(spec: str, device: Device, _revision: str | None) -> DualEncoder | None:
@@ -113,6 +119,46 @@ def _testing(spec: str, device: Device, _revision: str | None) -> DualEncoder | 
     return TinyEncoder()
 
 
+def _preset(spec: str, device: Device, revision: str | None) -> DualEncoder | None:
+    preset = PRESETS.get(spec)
+    return _tag(preset.spec, device, revision) if preset else None
+
+
+def _hub(spec: str, device: Device, revision: str | None) -> DualEncoder | None:
+    if not spec.startswith(_HUB_PREFIX):
+        return None
+    from mmsearch.encoders.open_clip import OpenClipEncoder
+
+    return OpenClipEncoder.from_hub(
+        spec.removeprefix(_HUB_PREFIX), device=device, revision=revision
+    )
+
+
+def _file(spec: str, device: Device, _revision: str | None) -> DualEncoder | None:
+    # The first colon divides: no architecture has one, a path on Windows may begin `C:`.
+    name, colon, path = spec.partition(":")
+    if not colon or not path or "/" in name or "\\" in name:
+        return None
+    from mmsearch.encoders.open_clip import OpenClipEncoder
+
+    return OpenClipEncoder.from_file(name, Path(path), device=device)
+
+
+def _tag(spec: str, device: Device, revision: str | None) -> DualEncoder | None:
+    name, slash, tag = spec.rpartition("/")
+    if not slash or Path(spec).exists():
+        return None
+    from mmsearch.encoders.open_clip import OpenClipEncoder
+
+    return OpenClipEncoder.from_pretrained(name, tag, device=device, revision=revision)
+
+
+# Tried in this order; a new kind of encoder is one more function here.
+_RESOLVERS: tuple[Resolver, ...] = (_auto, _embedded, _testing, _preset, _hub, _file, _tag)
+
+_NAMES = ("auto", "embedded", "testing", *PRESETS)
+
+
 def _require_cpu(spec: str, device: Device) -> None:
     if device == "cuda":
         raise DeviceUnavailableError(
@@ -121,5 +167,20 @@ def _require_cpu(spec: str, device: Device) -> None:
         )
 
 
-# Tried in this order. A new kind of encoder is one more function here.
-_RESOLVERS: tuple[Resolver, ...] = (_auto, _embedded, _testing)
+def _unknown(spec: str) -> UnknownEncoderError:
+    """Says what may have been meant by a spec of no known form."""
+    if Path(spec).is_file():
+        return UnknownEncoderError(
+            f"{spec} is a file; name its architecture as well, for instance "
+            f"`--model ViT-B-32-256:{spec}`."
+        )
+    near = get_close_matches(spec, _NAMES, n=3)
+    if not near:
+        from mmsearch.encoders import architecture
+
+        near = architecture.similar(spec)
+    perhaps = f" Did you mean {' or '.join(near)}?" if near else ""
+    return UnknownEncoderError(
+        f"No encoder is named {spec!r}.{perhaps} `mmsearch models` lists good choices and the "
+        "forms that --model takes."
+    )

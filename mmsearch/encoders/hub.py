@@ -1,0 +1,226 @@
+"""Weights and tokenizers from the Hugging Face hub.
+
+Everything goes through huggingface_hub and so respects ``HF_ENDPOINT``, ``HF_HOME``,
+``HF_HUB_OFFLINE``, proxies and tokens, and shares its cache with other programs. Its progress
+bar is drawn on standard error where that is a terminal; ``HF_HUB_DISABLE_PROGRESS_BARS=1``
+turns it off. What is cached is used without asking the network.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from mmsearch.errors import EncoderError, HubUnreachableError, WeightsError
+
+_log = logging.getLogger("mmsearch.encoders.hub")
+
+WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")
+"""File names under which open_clip repositories hold safetensors, in order of preference."""
+
+_PATIENCE = 3.0  # seconds within which the hub has to answer
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of a repository in the local cache.
+
+    Attributes:
+        path: where it lies.
+        revision: the repository's commit hash that it belongs to.
+    """
+
+    path: Path
+    revision: str
+
+
+def cached(repo: str, filename: str, revision: str | None = None) -> HubFile | None:
+    """Looks a file up in the local cache; never asks the network.
+
+    Args:
+        repo: ``owner/name``.
+        filename: path inside the repository.
+        revision: branch, tag or full commit hash; None is the default branch as last seen.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    found = try_to_load_from_cache(
+        repo, filename, cache_dir=constants.HF_HUB_CACHE, revision=revision
+    )
+    return _file(found, filename) if isinstance(found, str) else None
+
+
+def fetch(repo: str, filename: str, revision: str | None = None) -> HubFile:
+    """Returns a file from the cache, or downloads it.
+
+    Raises:
+        HubUnreachableError: it is not cached, and the hub does not answer within 3 seconds or
+            breaks off.
+        WeightsError: the hub has no such file, or does not give it to this user.
+    """
+    found = fetch_first(repo, (filename,), revision)
+    if found is None:
+        raise WeightsError(f"{repo} on the hub at {_endpoint()} has no file {filename}.")
+    return found
+
+
+def fetch_first(repo: str, filenames: Sequence[str], revision: str | None = None) -> HubFile | None:
+    """Returns the first of ``filenames`` that the repository has; None where it has none.
+
+    Raises:
+        HubUnreachableError: as :func:`fetch`.
+        WeightsError: there is no such repository, or it is closed to this user.
+    """
+    for filename in filenames:
+        if (found := cached(repo, filename, revision)) is not None:
+            return found
+    _require_hub(repo)
+    for filename in filenames:
+        if (found := _download(repo, filename, revision)) is not None:
+            return found
+    return None
+
+
+def fetch_weights(
+    repo: str, revision: str | None = None, *, names: Sequence[str] = WEIGHTS
+) -> HubFile:
+    """Returns a repository's weights; only safetensors are ever fetched.
+
+    Raises:
+        HubUnreachableError: as :func:`fetch`.
+        WeightsError: the repository holds no safetensors, does not exist or is closed.
+    """
+    found = fetch_first(repo, names, revision)
+    if found is None:
+        raise WeightsError(
+            f"{repo} on the hub at {_endpoint()} holds no weights as safetensors "
+            f"({' or '.join(names)}), and other formats can carry programs. If you trust its "
+            "checkpoint, download it yourself and use `--model ARCH:FILE`."
+        )
+    return found
+
+
+def cached_weights(repo: str, *, names: Sequence[str] = WEIGHTS) -> HubFile | None:
+    """A repository's weights where they are in the local cache; never asks the network."""
+    for name in names:
+        if (found := cached(repo, name)) is not None:
+            return found
+    return None
+
+
+def cached_repositories(filename: str) -> Iterable[str]:
+    """Names the repositories of which ``filename`` is in the local cache."""
+    from huggingface_hub import constants
+
+    for folder in sorted(Path(constants.HF_HUB_CACHE).glob("models--*")):
+        repo = folder.name.removeprefix("models--").replace("--", "/")
+        if cached(repo, filename) is not None:
+            yield repo
+
+
+def _file(path: str, filename: str) -> HubFile:
+    # .../snapshots/<commit>/<filename>, where the file name may hold folders
+    snapshot = Path(path).parents[filename.count("/")]
+    return HubFile(Path(path), snapshot.name)
+
+
+def _endpoint() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def _require_hub(repo: str) -> None:
+    """Raises HubUnreachableError unless the hub answers soon."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise _unreachable(repo, "HF_HUB_OFFLINE is set")
+
+    # A name server that hangs cannot be given a time limit, so the thread is left behind.
+    answer: SimpleQueue[str | None] = SimpleQueue()
+    Thread(target=lambda: answer.put(_probe()), name="mmsearch-hub-probe", daemon=True).start()
+    try:
+        trouble = answer.get(timeout=_PATIENCE)
+    except Empty:
+        trouble = f"it did not answer within {_PATIENCE:.0f} seconds"
+    if trouble is not None:
+        raise _unreachable(repo, f"the hub at {_endpoint()} cannot be reached: {trouble}")
+
+
+def _probe() -> str | None:
+    """Asks the hub for anything; returns what is wrong, None where it answers."""
+    from huggingface_hub import get_session
+
+    try:
+        # the client that downloads use as well, so that proxies and certificates are the same
+        status = get_session().head(_endpoint(), timeout=_PATIENCE).status_code
+    except Exception as error:  # of whichever HTTP client this huggingface_hub stands on
+        return str(error) or type(error).__name__
+    if status >= 500 or status == 407:
+        return f"it answers with HTTP status {status}"
+    return None
+
+
+def _download(repo: str, filename: str, revision: str | None) -> HubFile | None:
+    from huggingface_hub import constants, errors, hf_hub_download
+
+    _log.info("Downloading %s of %s", filename, repo)
+    try:
+        path = hf_hub_download(
+            repo,
+            filename,
+            revision=revision,
+            cache_dir=constants.HF_HUB_CACHE,
+            endpoint=_endpoint(),
+            etag_timeout=_PATIENCE,
+        )
+    except errors.LocalEntryNotFoundError as error:  # the hub fell silent after the probe
+        raise _unreachable(repo, f"the hub at {_endpoint()} broke off: {error}") from error
+    except errors.EntryNotFoundError:
+        return None
+    except errors.HfHubHTTPError as error:
+        raise _refused(repo, revision, error.response.status_code) from error
+    except errors.HFValidationError as error:
+        raise WeightsError(f"{repo!r} is no name of a repository on the hub: {error}") from error
+    except Exception as error:
+        raise _broken(repo, filename, error) from error
+    return _file(path, filename)
+
+
+def _refused(repo: str, revision: str | None, status: int) -> EncoderError:
+    hub = f"The hub at {_endpoint()}"
+    if status in (401, 403):
+        return WeightsError(
+            f"{hub} does not give {repo} to you (HTTP status {status}): check the name; if it is "
+            "right, accept its terms on the hub and log in with `hf auth login` or set HF_TOKEN."
+        )
+    if status == 404:
+        at = f" at revision {revision}" if revision else ""
+        return WeightsError(f"{hub} has no repository {repo}{at}; check the name.")
+    return _unreachable(repo, f"{hub[0].lower()}{hub[1:]} answers with HTTP status {status}")
+
+
+def _broken(repo: str, filename: str, error: Exception) -> EncoderError:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):
+        return WeightsError(
+            f"{filename} of {repo} cannot be stored: {error}. Make room, or set HF_HOME to a "
+            "folder that can be written to."
+        )
+    return HubUnreachableError(
+        f"The download of {filename} of {repo} broke off ({str(error) or type(error).__name__}). "
+        "Run the same command again to go on; files that came whole are kept."
+    )
+
+
+def _unreachable(repo: str, why: str) -> HubUnreachableError:
+    return HubUnreachableError(
+        f"{repo} is not cached, and {why}. Use `--model embedded`, which needs no download; or "
+        "download the weights on another machine and use `--model ARCH:FILE`; or set HF_ENDPOINT "
+        "or HTTPS_PROXY to reach the hub another way, or HF_HOME to a folder that has them cached."
+    )

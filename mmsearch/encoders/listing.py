@@ -1,0 +1,84 @@
+"""Lists the encoders at hand, for `mmsearch models`; imports no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mmsearch.encoders import hub, presets
+from mmsearch.encoders.presets import PRESETS
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderListing:
+    """One encoder that ``--model`` takes.
+
+    Attributes:
+        name: what to write after ``--model``.
+        spec: the encoder that this stands for.
+        licence: SPDX identifier of the weights' licence; None where it is not known here.
+        download_bytes: what fetching it transfers; 0 where it ships with mmsearch; None where
+            it is not known here.
+        dim: length of an embedding; None where it is not known here.
+        recall: published COCO text-to-image R@1 in percent, zero-shot; None where there is none.
+        source: where ``recall`` was published, or where to read about the encoder.
+        cached: whether it loads without a network.
+        note: what it is good for, in a few words.
+    """
+
+    name: str
+    spec: str
+    licence: str | None
+    download_bytes: int | None
+    dim: int | None
+    recall: float | None
+    source: str | None
+    cached: bool
+    note: str
+
+
+_EMBEDDED = EncoderListing(
+    name="embedded",
+    spec="embedded",
+    licence="Apache-2.0",
+    download_bytes=0,
+    dim=None,
+    recall=None,
+    source="docs/models/embedded.md",
+    cached=True,
+    note="ships with mmsearch; no network, no torch; English",
+)
+
+
+def available() -> list[EncoderListing]:
+    """Lists ``embedded``, the presets, and other open_clip models in the local hub cache."""
+    known = {preset.repo for preset in PRESETS.values()}
+    others = [
+        EncoderListing(
+            name=f"hf-hub:{repo}",
+            spec=f"hf-hub:{repo}",
+            licence=None,
+            download_bytes=None,
+            dim=None,
+            recall=None,
+            source=None,
+            cached=True,
+            note="in the local cache",
+        )
+        for repo in hub.cached_repositories("open_clip_config.json")
+        if repo not in known and hub.cached_weights(repo) is not None
+    ]
+    return [_EMBEDDED, *(_of(preset) for preset in PRESETS.values()), *others]
+
+
+def _of(preset: presets.Preset) -> EncoderListing:
+    return EncoderListing(
+        name=preset.name,
+        spec=preset.spec,
+        licence=preset.licence,
+        download_bytes=preset.download_bytes,
+        dim=preset.dim,
+        recall=preset.recall,
+        source=preset.source,
+        cached=presets.is_cached(preset),
+        note=preset.note,
+    )

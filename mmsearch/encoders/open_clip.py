@@ -1,0 +1,233 @@
+"""Dual encoders of open_clip: any architecture, with weights from the hub or a local file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmsearch.encoders import architecture as architectures
+from mmsearch.encoders import checkpoint, hub, tokenizer
+from mmsearch.encoders.architecture import Architecture
+from mmsearch.encoders.base import Device, Embeddings, EncoderIdentity, ImageTransform, Pixels
+from mmsearch.encoders.device import Placement, place
+from mmsearch.errors import WeightsError
+
+if TYPE_CHECKING:
+    import torch
+
+_BATCH_ON_CPU = 32
+_BATCH_ON_CUDA = 128
+
+
+class OpenClipEncoder:
+    """A dual encoder of open_clip with the model's own preprocessing and tokenizer.
+
+    Make one with :meth:`from_pretrained`, :meth:`from_hub` or :meth:`from_file`. Each raises
+
+        UnknownEncoderError: open_clip has no such architecture or tag.
+        HubUnreachableError: weights or tokenizer are not cached, and the hub does not answer.
+        WeightsError: weights or tokenizer cannot be had or loaded.
+        DeviceUnavailableError: the device is not there.
+
+    Weights are never random: where there are none, that is an error.
+
+    Source: Cherti et al., Reproducible scaling laws for contrastive language-image learning,
+    arXiv:2212.07143, and https://github.com/mlfoundations/open_clip.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        weights: Path,
+        tokenizer_folder: Path | None,
+        *,
+        spec: str,
+        name: str,
+        revision: str,
+        placement: Placement,
+    ) -> None:
+        self._identity = EncoderIdentity(spec, name, revision, architecture.transform)
+        self._architecture = architecture
+        self._placement = placement
+        self._tokenize = tokenizer.load(architecture.text_config, tokenizer_folder)
+        self._model: Any = _load_model(architecture, weights, placement)
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str, tag: str, *, device: Device = "auto", revision: str | None = None
+    ) -> OpenClipEncoder:
+        """Loads an architecture with the weights of one of its pretrained tags.
+
+        Args:
+            name: the architecture, for instance ``"ViT-B-32-256"``.
+            tag: the tag, for instance ``"datacomp_s34b_b86k"``.
+            device: where to run it.
+            revision: commit hash of the weights' repository on the hub; None is what is cached,
+                else the newest.
+        """
+        placement = place(device)
+        architecture, source = architectures.of_tag(name, tag)
+        weights = hub.fetch_weights(source.repo, revision, names=source.names)
+        folder = _tokenizer_folder(architecture, source.repo, weights.revision)
+        spec = f"{name}/{tag}"
+        return cls(
+            architecture,
+            weights.path,
+            folder,
+            spec=spec,
+            name=spec,
+            revision=weights.revision,
+            placement=placement,
+        )
+
+    @classmethod
+    def from_hub(
+        cls, repo: str, *, device: Device = "auto", revision: str | None = None
+    ) -> OpenClipEncoder:
+        """Loads a model that brings its own configuration, ``open_clip_config.json``.
+
+        Args:
+            repo: its repository on the hub, ``owner/name``.
+            device: where to run it.
+            revision: as in :meth:`from_pretrained`.
+        """
+        placement = place(device)
+        config = hub.fetch(repo, "open_clip_config.json", revision)
+        architecture = architectures.of_file(repo, config.path)
+        weights = hub.fetch_weights(repo, config.revision)
+        folder = _tokenizer_folder(architecture, repo, weights.revision)
+        spec = f"hf-hub:{repo}"
+        return cls(
+            architecture,
+            weights.path,
+            folder,
+            spec=spec,
+            name=spec,
+            revision=weights.revision,
+            placement=placement,
+        )
+
+    @classmethod
+    def from_file(cls, name: str, path: Path, *, device: Device = "auto") -> OpenClipEncoder:
+        """Loads an architecture with the weights of a local checkpoint.
+
+        Its identity is the checkpoint's content, so that the file may be moved. A tokenizer that
+        is not CLIP's is taken from files beside the checkpoint, else from the hub.
+
+        Args:
+            name: the architecture.
+            path: safetensors, or a checkpoint of torch; see :func:`checkpoint.read`.
+            device: where to run it.
+        """
+        placement = place(device)
+        architecture = architectures.of_name(name)
+        path = path.expanduser().absolute()
+        revision = checkpoint.digest(path)
+        needed = architecture.text_config.get("hf_tokenizer_name")
+        folder = tokenizer.find(needed, beside=path.parent) if needed else None
+        return cls(
+            architecture,
+            path,
+            folder,
+            spec=f"{name}:{path}",
+            name=name,
+            revision=revision,
+            placement=placement,
+        )
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Which encoder this is."""
+        return self._identity
+
+    @property
+    def id(self) -> str:
+        """The same as ``identity.id``."""
+        return self._identity.id
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self._architecture.dim
+
+    @property
+    def transform(self) -> ImageTransform:
+        """Makes the pixels that ``encode_images`` takes."""
+        return self._architecture.transform
+
+    @property
+    def batch_size(self) -> int:
+        """How many images to encode at once for the best rate."""
+        return _BATCH_ON_CPU if self._placement.device.type == "cpu" else _BATCH_ON_CUDA
+
+    def encode_images(self, pixels: Pixels) -> Embeddings:
+        """Embeds images.
+
+        Args:
+            pixels: uint8 RGB, shape (n, height, width, 3), as ``transform`` makes them; n may
+                be 0.
+
+        Returns:
+            float32, shape (n, dim), rows of unit length.
+        """
+        import torch
+
+        batches = (pixels[i : i + self.batch_size] for i in range(0, len(pixels), self.batch_size))
+        with torch.inference_mode():
+            return self._collect(self._model.encode_image(self._prepare(b)) for b in batches)
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Embeds texts; what is longer than the text tower takes is cut.
+
+        Returns:
+            float32, shape (n, dim), rows of unit length.
+        """
+        import torch
+
+        batches = (texts[i : i + self.batch_size] for i in range(0, len(texts), self.batch_size))
+        device = self._placement.device
+        with torch.inference_mode():
+            return self._collect(
+                self._model.encode_text(self._tokenize(list(batch)).to(device)) for batch in batches
+            )
+
+    def _prepare(self, pixels: Pixels) -> torch.Tensor:
+        """Normalises pixels; float32 until the model's own format, as open_clip does it."""
+        import torch
+
+        device = self._placement.device
+        mean, std = (
+            torch.tensor(channels, device=device).view(1, 3, 1, 1)
+            for channels in (self._architecture.mean, self._architecture.std)
+        )
+        images = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+        images = images.permute(0, 3, 1, 2).to(torch.float32).div_(255)
+        return images.sub_(mean).div_(std).to(self._placement.dtype).contiguous()
+
+    def _collect(self, batches: Iterable[torch.Tensor]) -> Embeddings:
+        import torch
+
+        parts = [torch.nn.functional.normalize(batch.float(), dim=-1).cpu() for batch in batches]
+        if not parts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        embeddings: Embeddings = torch.cat(parts).numpy()
+        return embeddings
+
+
+def _tokenizer_folder(architecture: Architecture, repo: str, revision: str) -> Path | None:
+    needed = architecture.text_config.get("hf_tokenizer_name")
+    if not needed:
+        return None
+    return tokenizer.find(needed, revision=revision if needed == repo else None)
+
+
+def _load_model(architecture: Architecture, weights: Path, placement: Placement) -> Any:
+    model = architectures.build(architecture)
+    try:
+        checkpoint.restore(model, checkpoint.read(weights), architecture)
+    except WeightsError as error:
+        raise WeightsError(f"{weights}: {error}") from error
+    return model.to(device=placement.device, dtype=placement.dtype)
