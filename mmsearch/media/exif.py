@@ -113,6 +113,8 @@ def _read_directory(
     """Reads the wanted tags of one directory; the first of equal tags counts."""
     count_letters, entry_letters = ("Q", "HHQ8s") if layout.is_big else ("H", "HHI4s")
     found: dict[int, Value] = {}
+    if start >= len(block):
+        return found
     try:
         count = layout.unpack(count_letters, block, start)[0]
     except struct.error:

@@ -9,7 +9,7 @@ from PIL.ImageFile import ImageFile
 
 from mmsearch.errors import ImageTooLargeError
 from mmsearch.items import MediaInfo
-from mmsearch.media.codecs import identify_or_fail, open_image
+from mmsearch.media.codecs import decode_smaller, identify_or_fail, open_image
 from mmsearch.media.damage import codec_errors
 from mmsearch.media.exif import BITS_PER_SAMPLE, Exif, parse_exif
 from mmsearch.media.formats import Format
@@ -19,7 +19,6 @@ from mmsearch.media.render import to_rgb, turn
 DEFAULT_MAX_MEGAPIXELS = 200.0
 """Enough for the largest phone and medium format cameras; about 0.8 GB of pixels."""
 
-_DRAFT_GAP = 1.5  # scaled JPEG decoding: over 48 dB from the full decode, at an eighth more time
 _REDUCIBLE = frozenset(("L", "LA", "RGB", "RGBA", "CMYK"))
 _REDUCING_GAP = 2  # averaging whole blocks shows no difference down to twice the wanted size
 
@@ -80,8 +79,7 @@ def _read_with_pillow(
     width, height = image.size
     _check_size(width, height, max_megapixels)
     if side and kind is Format.JPEG:
-        wanted = round(side * _DRAFT_GAP)
-        image.draft(None, (wanted, wanted))
+        decode_smaller(image, side)
     image.load()
     # PNG may store EXIF after the pixels, so that metadata is only complete now.
     exif = parse_exif(data if kind is Format.TIFF else image.info.get("exif") or b"")
@@ -101,7 +99,11 @@ def _read_raw(data: bytes, max_megapixels: float, side: int | None) -> DecodedIm
         _check_size(*size, max_megapixels)
         picture, preview_exif = render_raw(raw, side)
     own = parse_exif(data)  # most camera RAW files are TIFF structures
-    exif = own if own.photo or own.gps else preview_exif
+    exif = Exif(
+        {**preview_exif.image, **own.image},
+        own.photo or preview_exif.photo,
+        own.gps or preview_exif.gps,
+    )
     return DecodedImage(picture, read_metadata(exif, {}, size))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from mmsearch.media.codecs import missing_extra
+from mmsearch.media.codecs import decode_smaller, missing_extra
 from mmsearch.media.exif import ORIENTATION, Exif, parse_exif
 from mmsearch.media.formats import Format
 from mmsearch.media.render import to_rgb, turn
@@ -54,7 +54,7 @@ def render_raw(raw: RawPy, min_side: int | None) -> tuple[Image.Image, Exif]:
     Returns:
         An RGB image, upright, and the preview's EXIF.
     """
-    preview = _preview(raw)
+    preview = _preview(raw, min_side)
     if preview is None:
         return _develop(raw), Exif()
     image, exif = preview
@@ -62,7 +62,7 @@ def render_raw(raw: RawPy, min_side: int | None) -> tuple[Image.Image, Exif]:
     return (image if min(image.size) >= enough else _develop(raw)), exif
 
 
-def _preview(raw: RawPy) -> tuple[Image.Image, Exif] | None:
+def _preview(raw: RawPy, min_side: int | None) -> tuple[Image.Image, Exif] | None:
     """The embedded preview, upright, or None where there is none that can be used."""
     import rawpy
     from PIL.JpegImagePlugin import JpegImageFile
@@ -77,7 +77,11 @@ def _preview(raw: RawPy) -> tuple[Image.Image, Exif] | None:
     if thumb.format is not rawpy.ThumbFormat.JPEG:
         return None
     try:
-        image: Image.Image = JpegImageFile(io.BytesIO(thumb.data))
+        image = JpegImageFile(io.BytesIO(thumb.data))
+        if image.width * image.height > 2 * raw.sizes.width * raw.sizes.height:
+            return None  # no preview, whatever it is
+        if min_side:
+            decode_smaller(image, min_side)
         image.load()
     except (OSError, SyntaxError, ValueError):
         return None
