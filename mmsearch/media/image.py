@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PIL import Image
+from PIL import Image, ImageChops
 from PIL.ImageFile import ImageFile
 
 from mmsearch.errors import ImageTooLargeError
 from mmsearch.items import MediaInfo
 from mmsearch.media.codecs import decode_smaller, identify_or_fail, open_image
 from mmsearch.media.damage import codec_errors
-from mmsearch.media.exif import BITS_PER_SAMPLE, Exif, parse_exif
+from mmsearch.media.exif import BITS_PER_SAMPLE, PHOTOMETRIC, Exif, parse_exif
 from mmsearch.media.formats import Format
 from mmsearch.media.metadata import read_metadata
 from mmsearch.media.render import to_rgb, turn
@@ -21,6 +21,9 @@ DEFAULT_MAX_MEGAPIXELS = 200.0
 
 _REDUCIBLE = frozenset(("L", "LA", "RGB", "RGBA", "CMYK"))
 _REDUCING_GAP = 2  # averaging whole blocks shows no difference down to twice the wanted size
+
+
+_WHITE_IS_ZERO = 0  # a value of TIFF's PhotometricInterpretation
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,8 @@ def _read_with_pillow(
     orientation = 1 if kind is Format.TIFF else exif.orientation  # Pillow turns TIFF itself
     smaller = _reduce(image, side) if side else image
     picture = turn(to_rgb(smaller, white=_white(image, kind, exif)), orientation)
+    if image.mode.startswith("I;16") and exif.image_number(PHOTOMETRIC) == _WHITE_IS_ZERO:
+        picture = ImageChops.invert(picture)  # Pillow only does so for 8 bits and less
     if orientation >= 5:
         width, height = height, width
     return DecodedImage(picture, read_metadata(exif, image.info, (width, height)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
+import struct
 import sys
-import threading
 import warnings
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -184,6 +186,27 @@ def test_measured_values_are_stretched(encode: Encode) -> None:
     assert pixels[0, :, 0].tolist() == [0, 128, 255]
 
 
+def patched(tiff: bytes, tag: int, *values: int) -> bytes:
+    """Changes a number in a little-endian TIFF, to one or two short values."""
+    found = re.search(re.escape(struct.pack("<H", tag)) + rb"[\x03\x04]\x00", tiff)
+    assert found
+    entry = struct.pack("<HHI2H", tag, 3, len(values), *(*values, 0)[:2])
+    return tiff[: found.start()] + entry + tiff[found.start() + 12 :]
+
+
+def test_tiff_whose_zero_is_white(encode: Encode) -> None:
+    deep = Image.fromarray(np.array([[0, 65535]], dtype=np.uint16))
+    for image in (deep, deep.point(lambda v: v / 257).convert("L")):
+        data = patched(encode(image, "TIFF"), 262, 0)
+        assert rendered(data, ".tif")[0, :, 0].tolist() == [255, 0]
+
+
+def test_12_bit_tiff(encode: Encode) -> None:
+    data = encode(Image.frombytes("L", (3, 1), b"\xff\xf8\x00"), "TIFF")
+    data = patched(patched(data, 258, 12), 256, 2)
+    assert rendered(data, ".tif")[0, :, 0].tolist() == [255, 128]
+
+
 @pytest.mark.parametrize("value", [0.0, 7.0, np.nan])
 def test_constant_float_tiff(encode: Encode, value: float) -> None:
     image = Image.fromarray(np.full((2, 2), value, dtype=np.float32))
@@ -319,18 +342,26 @@ def test_what_is_no_photo(data: bytes, reason: str) -> None:
 
 
 def test_odd_files_cause_no_warnings_and_leave_the_filters_alone(encode: Encode) -> None:
-    tiff = encode(Image.new("RGB", (9, 9)), "TIFF", tiffinfo={270: "text" * 9})
-    odd = tiff.replace((270).to_bytes(2, "little") + b"\x02\x00", b"\x0e\x01\x63\x00")
+    # PlanarConfiguration with two values instead of one.
+    odd = patched(encode(Image.new("RGB", (9, 9)), "TIFF"), 284, 1, 1)
+    with pytest.warns(UserWarning, match="too many entries"):
+        Image.open(io.BytesIO(odd))
     before = list(warnings.filters)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        threads = [
-            threading.Thread(target=lambda: [read_image(odd, suffix=".tif") for _ in range(20)])
-            for _ in range(4)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda _: read_image(odd, suffix=".tif"), range(80)))
     assert caught == []
     assert warnings.filters == before
+
+
+def test_threads_do_not_disturb_each_other(scene: Image.Image, encode: Encode) -> None:
+    files = [
+        encode(scene, "JPEG"),
+        encode(scene, "PNG", icc_profile=swapped_profile()),
+        encode(scene.convert("CMYK"), "TIFF"),
+    ] * 20
+    alone = [rendered(data) for data in files]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(rendered, files))
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
