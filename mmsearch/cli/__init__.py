@@ -40,6 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The reader of our output has seen enough (`mmsearch query ... | head -1`).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        what = f"{type(error).__name__}: {error}"
+        print(f"mmsearch: unexpected {what} (a bug: --debug shows where)", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
 
 
 def _prepare_output() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from mmsearch.cli.options import JsonOption
 from mmsearch.cli.output import show, show_json, table
 
@@ -12,7 +14,7 @@ def models(json: JsonOption = False) -> None:
 
     listings = available()
     if json:
-        show_json({"models": [listing.as_dict() for listing in listings]})
+        show_json({"models": [asdict(listing) for listing in listings]})
         return
     rows = [("model", "encoder", "licence", "download", "COCO R@1", "cached")]
     for listing in listings:

@@ -1,0 +1,220 @@
+"""The catalog through its public interface: real SQLite files."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from mmsearch.catalog.catalog import Catalog
+from mmsearch.catalog.migrations import migrate
+from mmsearch.catalog.reader import CATALOG_NAME, FORMAT_VERSION, CatalogReader
+from mmsearch.catalog.records import FileState, NewItem, StoredEncoder
+from mmsearch.errors import (
+    IndexDamagedError,
+    IndexFormatError,
+    IndexNotFoundError,
+)
+from mmsearch.items import MediaInfo, Modality
+
+ENCODER = StoredEncoder("tiny@1", "tiny", "tiny", "1", {"height": 2}, dim=3)
+INFO = MediaInfo(640, 480, datetime(2024, 5, 6, 7, 8, 9), 48.2, -16.4, "Canon EOS 40D")
+
+
+def image(*values: float) -> NewItem:
+    return NewItem(Modality.IMAGE, np.array(values, dtype=np.float32))
+
+
+@pytest.fixture
+def catalog(tmp_path: Path):
+    made = Catalog.create(tmp_path, ENCODER)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def reader(catalog: Catalog, tmp_path: Path):
+    opened = CatalogReader(tmp_path)
+    yield opened
+    opened.close()
+
+
+def test_what_is_written_is_read(catalog: Catalog, reader: CatalogReader, tmp_path: Path) -> None:
+    source = catalog.put_source(tmp_path / "photos", ["*.tmp"])
+    with catalog.transaction() as change:
+        change.put_asset(source.id, FileState("a/b.jpg", 9, 8, "hash"), INFO, [image(1, 0, 0.5)])
+
+    (item,) = reader.items(reader.embedded_ids().tolist()).values()
+    assert item.path == tmp_path / "photos" / "a" / "b.jpg"
+    assert item.info == INFO
+    assert item.modality is Modality.IMAGE
+    ((ids, vectors),) = reader.embeddings_after(0)
+    assert ids.tolist() == [item.id]
+    np.testing.assert_array_equal(vectors, [[1, 0, 0.5]])
+    assert reader.encoder() == ENCODER
+    assert catalog.sources() == [source]
+    assert source.exclude == ("*.tmp",)
+    assert reader.problems() == []
+
+
+def test_each_transaction_is_a_generation(catalog: Catalog, reader: CatalogReader) -> None:
+    before = reader.generation()
+    with catalog.transaction():
+        pass
+    assert reader.generation() == before + 1
+
+
+def test_a_failing_transaction_changes_nothing(
+    catalog: Catalog, reader: CatalogReader, tmp_path: Path
+) -> None:
+    source = catalog.put_source(tmp_path, [])
+    before = reader.generation()
+    with pytest.raises(ZeroDivisionError), catalog.transaction() as change:
+        change.put_asset(source.id, FileState("a.jpg", 1, 1), INFO, [image(1, 0, 0)])
+        raise ZeroDivisionError
+
+    assert reader.generation() == before
+    assert reader.count_assets() == 0
+
+
+def test_a_reader_sees_one_generation_while_another_is_written(
+    catalog: Catalog, reader: CatalogReader, tmp_path: Path
+) -> None:
+    source = catalog.put_source(tmp_path, [])
+    with reader.snapshot():
+        before = reader.generation()
+        with catalog.transaction() as change:
+            change.put_asset(source.id, FileState("a.jpg", 1, 1), INFO, [image(1, 0, 0)])
+        assert reader.generation() == before
+        assert reader.count_assets() == 0
+    assert reader.count_assets() == 1
+
+
+def test_item_ids_are_never_used_twice(
+    catalog: Catalog, reader: CatalogReader, tmp_path: Path
+) -> None:
+    source = catalog.put_source(tmp_path, [])
+    seen: list[int] = []
+    for _ in range(3):
+        with catalog.transaction() as change:
+            change.put_asset(source.id, FileState("a.jpg", 1, 1), INFO, [image(1, 0, 0)])
+        seen.extend(reader.embedded_ids().tolist())
+        with catalog.transaction() as change:
+            change.remove_assets([catalog.known_assets(source.id)["a.jpg"].id])
+
+    assert len(seen) == 3
+    assert seen == sorted(set(seen))
+
+
+def test_a_failure_replaces_items_and_content_replaces_a_failure(
+    catalog: Catalog, reader: CatalogReader, tmp_path: Path
+) -> None:
+    source = catalog.put_source(tmp_path, [])
+    file = FileState("a.jpg", 1, 1, "hash")
+    with catalog.transaction() as change:
+        change.put_asset(source.id, file, INFO, [image(1, 0, 0)])
+        change.fail_asset(source.id, file, "the data ends early", "UnreadableFileError")
+
+    assert reader.count_items() == {}
+    (failure,) = reader.failures()
+    assert (failure.path, failure.reason) == (tmp_path / "a.jpg", "the data ends early")
+
+    with catalog.transaction() as change:
+        change.put_asset(source.id, file, INFO, [image(1, 0, 0)])
+    assert reader.failures() == []
+    assert reader.count_items() == {Modality.IMAGE: 1}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_names_that_are_not_utf8_are_found_again(
+    catalog: Catalog, reader: CatalogReader, tmp_path: Path
+) -> None:
+    source = catalog.put_source(tmp_path, [])
+    name = os.fsdecode(b"caf\xe9/\xff.jpg")
+    with catalog.transaction() as change:
+        change.put_asset(source.id, FileState(name, 1, 1), INFO, [image(1, 0, 0)])
+
+    assert list(catalog.known_assets(source.id)) == [name]
+    (item,) = reader.item_ids(folders=[(source.id, os.fsdecode(b"caf\xe9"))])
+    assert reader.items([int(item)])[int(item)].path == tmp_path / name
+
+
+def test_folders_match_whole_names_only(
+    catalog: Catalog, reader: CatalogReader, tmp_path: Path
+) -> None:
+    source = catalog.put_source(tmp_path, [])
+    with catalog.transaction() as change:
+        for path in ("a/x.jpg", "ab/x.jpg", "a%/x.jpg", "a"):
+            change.put_asset(source.id, FileState(path, 1, 1), INFO, [image(1, 0, 0)])
+
+    found = reader.items(reader.item_ids(folders=[(source.id, "a")]).tolist())
+    assert {item.path for item in found.values()} == {tmp_path / "a/x.jpg", tmp_path / "a"}
+    assert len(reader.item_ids(folders=[])) == 0
+    assert len(reader.item_ids(folders=[(source.id, "")])) == 4
+
+
+def test_a_missing_catalog_is_named(tmp_path: Path) -> None:
+    with pytest.raises(IndexNotFoundError, match="mmsearch index"):
+        CatalogReader(tmp_path)
+
+
+def test_another_database_is_refused(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / CATALOG_NAME).execute("CREATE TABLE notes (text)").connection.close()
+    with pytest.raises(IndexFormatError, match="not a catalog"):
+        CatalogReader(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all" * 100])
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / CATALOG_NAME).write_bytes(content)
+    with pytest.raises(IndexFormatError):
+        CatalogReader(tmp_path)
+
+
+def test_damage_is_named(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.close()
+    path = tmp_path / CATALOG_NAME
+    data = bytearray(path.read_bytes())
+    data[4096:] = b"\xa5" * (len(data) - 4096)
+    path.write_bytes(data)
+    with pytest.raises(IndexDamagedError, match="damaged"):
+        CatalogReader(tmp_path).generation()
+
+
+def test_a_newer_format_is_refused(catalog: Catalog, tmp_path: Path) -> None:
+    catalog.close()
+    connection = sqlite3.connect(tmp_path / CATALOG_NAME)
+    connection.execute(f"PRAGMA user_version = {FORMAT_VERSION + 1}")
+    connection.close()
+    with pytest.raises(IndexFormatError, match="upgrade mmsearch"):
+        CatalogReader(tmp_path)
+    with pytest.raises(IndexFormatError, match="upgrade mmsearch"):
+        Catalog(tmp_path)
+
+
+def test_migrations_run_in_order_and_each_is_all_or_nothing(catalog: Catalog) -> None:
+    engine = catalog._engine
+
+    def add_notes(connection) -> None:
+        connection.execute(text("CREATE TABLE note (text)"))
+
+    def fail(connection) -> None:
+        connection.execute(text("CREATE TABLE half (text)"))
+        raise ZeroDivisionError
+
+    steps = {FORMAT_VERSION: add_notes, FORMAT_VERSION + 1: fail}
+    with pytest.raises(ZeroDivisionError):
+        migrate(engine, target=FORMAT_VERSION + 2, migrations=steps)
+
+    with engine.connect() as connection:
+        tables = set(connection.scalars(text("SELECT name FROM sqlite_master")))
+        version = connection.scalar(text("PRAGMA user_version"))
+    assert "note" in tables
+    assert "half" not in tables
+    assert version == FORMAT_VERSION + 1

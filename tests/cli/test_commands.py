@@ -1,0 +1,200 @@
+"""Each command, from the outside: what it prints where, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmsearch.testing import make_photo
+
+MODEL = ("--model", "testing")
+
+
+def test_index_then_query(mmsearch, photos: Path) -> None:
+    done = mmsearch("index", photos, *MODEL)
+    assert done.stdout.startswith("4 added, 0 updated, 0 removed, 0 unchanged, 0 failed in ")
+    assert "4/4" in done.stderr
+    assert "photos/s" in done.stderr
+
+    lines = mmsearch("query", "a red photo", "-k", "2").stdout.splitlines()
+    assert lines[0].split() == ["score", "taken", "path"]
+    assert lines[1].endswith(str(Path("photos") / "red.png"))
+    assert len(lines) == 3
+
+
+def test_query_as_json(mmsearch, photos: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    found = json.loads(mmsearch("query", "a red photo", "-k", "1", "--json").stdout)
+    assert found["query"] == "a red photo"
+    assert found["encoder"] == "testing@1"
+    assert found["took_ms"] > 0
+    (hit,) = found["hits"]
+    assert hit["path"] == str(photos / "red.png")
+    assert (hit["rank"], hit["modality"], hit["relevance"]) == (1, "image", None)
+    assert {"score", "item", "asset", "text", "start", "end"} <= hit.keys()
+
+
+def test_query_by_a_photo(mmsearch, photos: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    done = mmsearch("query", photos / "blue.png", "-k", "1", "--paths")
+    assert done.stdout == f"{photos / 'blue.png'}\n"
+
+
+def test_query_in_a_folder(mmsearch, photos: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    done = mmsearch("query", "red", "--in", photos / "deep", "--paths")
+    assert done.stdout == f"{photos / 'deep' / 'yellow.png'}\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes on Linux only")
+def test_paths_for_pipes_keep_their_bytes(mmsearch, photos: Path) -> None:
+    odd = os.fsencode(photos) + b"/new\nline\xe9.png"
+    os.rename(os.fsencode(photos / "red.png"), odd)
+    mmsearch("index", photos, *MODEL)
+
+    done = mmsearch("query", "red", "-k", "1", "-0")
+    assert os.fsencode(done.stdout) == odd + b"\0"
+    assert json.loads(mmsearch("query", "red", "-k", "1", "--json").stdout)["hits"][0][
+        "path"
+    ] == os.fsdecode(odd)
+    assert "\\n" in mmsearch("query", "red", "-k", "1").stdout.splitlines()[1]
+
+
+def test_the_second_run_and_the_report_as_json(mmsearch, photos: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    (photos / "broken.jpg").write_bytes(b"broken")
+    (photos / "red.png").unlink()
+    done = mmsearch("index", "--json")
+    report = json.loads(done.stdout)
+    assert report.keys() == {
+        "added", "updated", "removed", "unchanged", "failed", "seconds", "items_per_second",
+    }  # fmt: skip
+    assert (report["added"], report["removed"], report["unchanged"]) == (0, 1, 3)
+    (failure,) = report["failed"]
+    assert failure["path"] == str(photos / "broken.jpg")
+
+    assert "broken.jpg: " in mmsearch("status", "--failed").stdout
+    status = json.loads(mmsearch("status", "--json").stdout)
+    assert status["assets"] == 3
+    assert status["items"] == {"image": 3}
+    assert status["failed"] == report["failed"]
+    assert status["encoder"] == "testing@1"
+    assert status["bytes"] > 0
+
+
+def test_remove(mmsearch, photos: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    assert mmsearch("remove", photos / "deep").stdout == "1 removed\n"
+    assert json.loads(mmsearch("remove", photos, "--json").stdout) == {"removed": 3}
+    done = mmsearch("query", "red")
+    assert (done.stdout, done.stderr) == ("", "No hits.\n")
+
+
+def test_models(mmsearch) -> None:
+    listed = json.loads(mmsearch("models", "--json").stdout)["models"]
+    assert {"embedded", "fast", "balanced", "best"} <= {model["name"] for model in listed}
+    assert "embedded" in mmsearch("models").stdout
+
+
+def test_eval(mmsearch, photos: Path, tmp_path: Path) -> None:
+    captions = tmp_path / "captions.tsv"
+    rows = [f"{colour}.png\ta {colour} photo\n" for colour in ("red", "green", "blue")]
+    captions.write_text("image\tcaption\n" + "".join(rows))
+
+    report = json.loads(
+        mmsearch("eval", "--images", photos, "--captions", captions, *MODEL, "--json").stdout
+    )
+    perfect = {"R@1": 100.0, "R@5": 100.0, "R@10": 100.0, "MRR": 100.0}
+    assert report == {
+        "encoder": "testing@1",
+        "gallery": 3,
+        "queries": 3,
+        "text_to_image": perfect,
+        "image_to_text": perfect,
+    }
+    shown = mmsearch("eval", "--images", photos, "--captions", captions, *MODEL).stdout
+    assert "text to image  100.0" in shown
+
+
+def test_another_model_reencodes_only_when_asked_for(mmsearch, photos: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    environ_model = {"MMSEARCH_MODEL": "embedded"}
+    os.environ.update(environ_model)
+    try:
+        mmsearch("index", photos)
+    finally:
+        del os.environ["MMSEARCH_MODEL"]
+    assert json.loads(mmsearch("status", "--json").stdout)["encoder"] == "testing@1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["query", "red"], "There is no index at"),
+        (["index"], "There is no index at"),
+        (["index", "nowhere"], "There is no file or folder at nowhere"),
+        (["index", ".", "--model", "embeded"], "embedded"),
+        (["index", ".", "--max-megapixels", "0"], "--max-megapixels must be a number above 0"),
+        (["eval", "--images", ".", "--captions", "none.tsv", *MODEL], "none.tsv"),
+    ],
+)
+def test_failures_are_one_clear_line(mmsearch, arguments: list[str], message: str) -> None:
+    done = mmsearch(*arguments, code=1)
+    assert done.stdout == ""
+    assert done.stderr.startswith("mmsearch: ")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["query"], ["nonsense"], ["query", "x", "-k", "0"], ["query", "x", "--type", "smell"]],
+)
+def test_wrong_usage_is_exit_2(mmsearch, arguments: list[str]) -> None:
+    assert "Usage:" in mmsearch(*arguments, code=2).stderr
+
+
+def test_a_traceback_only_with_debug(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mmsearch", "query", "red", "--debug"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "IndexNotFoundError" in done.stderr
+
+
+def test_an_empty_folder_says_so(mmsearch, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = mmsearch("index", "empty", *MODEL)
+    assert "No photos found in empty." in done.stderr
+    assert mmsearch("query", "red").stderr == "No hits.\n"
+
+
+def test_a_closed_pipe_is_no_accident(mmsearch, photos: Path, tmp_path: Path) -> None:
+    for number in range(200):
+        make_photo(photos / f"{number}.png", (number, 0, 0), size=(4, 4))
+    mmsearch("index", photos, *MODEL)
+    done = subprocess.run(
+        f"{sys.executable} -m mmsearch query red -k 200 --json | head -1",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == "{"
+    assert done.stderr == ""
+
+
+def test_version_and_completion(mmsearch) -> None:
+    assert mmsearch("--version").stdout.startswith("mmsearch ")
+    assert "--show-completion" in mmsearch("--help").stdout

@@ -1,0 +1,185 @@
+"""One index, one directory: catalog and vector store stay in step."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+import mmsearch
+from mmsearch.errors import (
+    IndexExistsError,
+    IndexLockedError,
+    IndexNotFoundError,
+    StorageError,
+)
+from mmsearch.testing import TinyEncoder, make_photo
+
+
+def answers(index: mmsearch.Index) -> list[tuple[str, float]]:
+    return [(hit.path.name, hit.score) for hit in index.search("a red and blue photo", k=50)]
+
+
+def test_deleting_the_vectors_changes_no_answer(index: mmsearch.Index, photos: Path) -> None:
+    index.add(photos)
+    before = answers(index)
+    (index.path / "vectors.faiss").unlink()
+
+    with mmsearch.open(index.path) as again:
+        assert answers(again) == before
+    assert (index.path / "vectors.faiss").exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", b"\0" * 5000])
+def test_damaged_vectors_change_no_answer(
+    index: mmsearch.Index, photos: Path, damage: bytes
+) -> None:
+    index.add(photos)
+    before = answers(index)
+    (index.path / "vectors.faiss").write_bytes(damage)
+
+    with mmsearch.open(index.path) as again:
+        assert answers(again) == before
+
+
+def test_vectors_of_an_earlier_generation_are_caught_up(
+    index: mmsearch.Index, photos: Path, tmp_path: Path
+) -> None:
+    index.add(photos)
+    stale = shutil.copy(index.path / "vectors.faiss", tmp_path / "stale")
+    make_photo(photos / "purple.png", "purple")
+    make_photo(photos / "red.png", "orange")
+    (photos / "blue.png").unlink()
+    index.add(photos)
+    before = answers(index)
+    shutil.copy(stale, index.path / "vectors.faiss")
+
+    with mmsearch.open(index.path) as again:
+        assert answers(again) == before
+        assert {name for name, _ in before} == {
+            "red.png",
+            "green.png",
+            "yellow.png",
+            "purple.png",
+        }
+
+
+def test_an_open_index_sees_what_another_process_commits(
+    index: mmsearch.Index, photos: Path
+) -> None:
+    with mmsearch.open(index.path) as other:
+        assert answers(other) == []
+        index.add(photos)
+        assert answers(other) == answers(index)
+        (photos / "red.png").unlink()
+        index.update()
+        assert answers(other) == answers(index)
+
+
+def test_one_writer_at_a_time_and_readers_do_not_wait(index: mmsearch.Index, photos: Path) -> None:
+    index.add(photos)
+    with FileLock(index.path / "lock"):
+        with pytest.raises(IndexLockedError, match="Another process"):
+            index.add(photos)
+        with pytest.raises(IndexLockedError):
+            index.remove(photos)
+        assert len(answers(index)) == 4
+    assert index.add(photos).unchanged == 4
+
+
+def test_an_index_that_cannot_be_written_to_is_searched_all_the_same(
+    index: mmsearch.Index, photos: Path
+) -> None:
+    index.add(photos)
+    before = answers(index)
+    index.close()
+    (index.path / "vectors.faiss").unlink()
+    # A directory in the lock's place stops every writer, also one that runs as root.
+    (index.path / "lock").unlink(missing_ok=True)
+    (index.path / "lock").mkdir()
+
+    with mmsearch.open(index.path) as again:
+        assert answers(again) == before
+        with pytest.raises(StorageError, match="cannot be written"):
+            again.add(photos)
+
+
+def test_index_and_photos_move_together(tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    make_photo(old / "photos" / "red.png", "red")
+    with mmsearch.create(old / "index", model="testing") as index:
+        index.add(old / "photos")
+    new = old.rename(tmp_path / "new")
+
+    with mmsearch.open(new / "index") as index:
+        (hit,) = index.search("red")
+        assert hit.path == new / "photos" / "red.png"
+        assert index.add(new / "photos").unchanged == 1
+
+
+def test_an_index_is_made_once(index: mmsearch.Index) -> None:
+    with pytest.raises(IndexExistsError):
+        mmsearch.create(index.path, model="testing")
+
+
+def test_opening_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(IndexNotFoundError):
+        mmsearch.open(tmp_path / "nowhere")
+
+
+def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError):
+        mmsearch.create(tmp_path / "file" / "index", model="testing")
+
+
+def test_verify_finds_vectors_that_disagree_and_repair_mends_them(
+    index: mmsearch.Index, photos: Path, tmp_path: Path
+) -> None:
+    index.add(photos)
+    assert index.verify() == []
+    other_photos = make_photo(tmp_path / "other" / "one.png", "red").parent
+    with mmsearch.create(tmp_path / "other.mmsearch", model="testing") as other:
+        other.add(other_photos)
+        # Brings the other index to the same or a later generation than the first.
+        for _ in range(5):
+            make_photo(other_photos / "one.png", "green", size=(8 + _, 8))
+            other.add(other_photos)
+        shutil.copy(other.path / "vectors.faiss", index.path / "vectors.faiss")
+
+    with mmsearch.open(index.path) as again:
+        assert again.verify() == ["vectors.faiss does not agree with the catalog"]
+        again.repair()
+        assert again.verify() == []
+        assert len(answers(again)) == 4
+
+
+def test_searches_from_several_threads_agree(index: mmsearch.Index, photos: Path) -> None:
+    index.add(photos)
+    expected = answers(index)
+    found: list[list[tuple[str, float]]] = []
+    threads = [threading.Thread(target=lambda: found.append(answers(index))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert found == [expected] * 8
+
+
+def test_status_counts(index: mmsearch.Index, photos: Path) -> None:
+    (photos / "broken.jpg").write_bytes(b"no photo")
+    index.add(photos)
+
+    status = index.status()
+    assert status.assets == 4
+    assert status.items == {mmsearch.Modality.IMAGE: 4}
+    assert [failure.path for failure in status.failed] == [photos / "broken.jpg"]
+    assert status.encoder == TinyEncoder().id
+    assert status.sources == (photos,)
+    assert status.bytes == sum(
+        (index.path / name).stat().st_size for name in ("catalog.sqlite", "vectors.faiss")
+    ) + sum(path.stat().st_size for path in index.path.glob("*-wal"))
