@@ -80,7 +80,7 @@ def discover(root: Path, *, exclude: Sequence[str] = ()) -> Iterator[FoundFile |
     Raises:
         SourceNotFoundError: ``root`` is not there or cannot be reached.
         UnsupportedFormatError: ``root`` is a single file, but not a photo.
-        ValueError: a pattern is malformed.
+        SettingsError: a pattern names nothing.
     """
     excluder = Excluder(exclude)
     try:

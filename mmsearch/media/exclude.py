@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from mmsearch.errors import SettingsError
+
 
 class Excluder:
     """Tells whether a file or folder is excluded, in the spirit of ``.gitignore``.
@@ -25,7 +27,7 @@ class Excluder:
         patterns: as the user wrote them; blank ones are ignored.
 
     Raises:
-        ValueError: a pattern holds only slashes.
+        SettingsError: a pattern holds only slashes.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
@@ -59,7 +61,7 @@ def _translate(pattern: str) -> str:
     """A pattern as a regular expression for the whole relative path."""
     body = pattern.rstrip("/")
     if not body:
-        raise ValueError(f"the exclude pattern {pattern!r} names nothing")
+        raise SettingsError(f"the exclude pattern {pattern!r} names nothing; leave it out")
     if "/" not in body:
         return "(?:.*/)?" + _translate_name(body)
     regex = ""

@@ -101,8 +101,8 @@ def _deep_grey(image: Image.Image, white: int | None) -> Image.Image:
     """
     values: NDArray[Any] = np.asarray(image)
     if white is not None:
-        scaled = np.minimum(values, white).astype(np.uint32) * 255 + white // 2
-        return Image.fromarray((scaled // white).astype(np.uint8))
+        to_8_bits = (np.arange(white + 1, dtype=np.uint32) * 255 + white // 2) // white
+        return Image.fromarray(to_8_bits.astype(np.uint8)[values.clip(0, white)])
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if values.dtype.kind == "f" and low >= 0 and high <= 1:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmsearch.errors import SettingsError
 from mmsearch.media.exclude import Excluder
 
 
@@ -56,7 +57,7 @@ def test_blank_patterns_exclude_nothing() -> None:
 
 
 def test_a_pattern_of_slashes_is_refused() -> None:
-    with pytest.raises(ValueError, match="names nothing"):
+    with pytest.raises(SettingsError, match="names nothing"):
         Excluder(["//"])
 
 
