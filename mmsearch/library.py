@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from mmsearch.catalog.records import StoredEncoder
-from mmsearch.errors import QueryError
+from mmsearch.errors import EncoderMismatchError, QueryError
 from mmsearch.index import IndexDirectory
 from mmsearch.items import Hit, IndexReport, Modality, Status
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS, load_settings
@@ -43,19 +43,33 @@ def create(
     return Index(directory, encoder=encoder, device=device)
 
 
-def open(name_or_path: StrPath, *, device: Device = "auto") -> Index:
+def open(
+    name_or_path: StrPath, *, device: Device = "auto", encoder: DualEncoder | None = None
+) -> Index:
     """Opens an existing index. Its encoder is loaded when it is first needed.
 
     Args:
         name_or_path: a path, or the bare name of one of the user's own indexes.
         device: where the encoder runs.
+        encoder: the encoder that the index was made with, where it is at hand already or is one
+            of your own.
 
     Raises:
         IndexNotFoundError: there is none.
         IndexFormatError: a newer mmsearch made it, or it is no index.
         IndexDamagedError: its catalog cannot be read.
+        EncoderMismatchError: ``encoder`` did not make the index.
     """
-    return Index(IndexDirectory(_index_path(name_or_path)), device=device)
+    directory = IndexDirectory(_index_path(name_or_path))
+    if encoder is not None:
+        with directory.reading() as reader:
+            made_with = reader.encoder().id
+        if encoder.id != made_with:
+            raise EncoderMismatchError(
+                f"This index was made with the encoder {made_with}, not {encoder.id}; "
+                "Index.reencode changes the encoder of an index."
+            )
+    return Index(directory, encoder=encoder, device=device)
 
 
 class Index:

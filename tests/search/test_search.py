@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import mmsearch
-from mmsearch.errors import MediaError, QueryError, SourceNotFoundError
-from mmsearch.testing import make_photo
+from mmsearch.errors import EncoderMismatchError, MediaError, QueryError, SourceNotFoundError
+from mmsearch.testing import TinyEncoder, make_photo
 
 
 @pytest.fixture
@@ -94,12 +94,18 @@ def test_an_image_query_that_cannot_be_read(filled: mmsearch.Index, tmp_path: Pa
         filled.search(image=tmp_path / "broken.jpg")
 
 
-def test_the_index_of_another_encoder_is_refused(filled: mmsearch.Index) -> None:
-    from mmsearch.testing import TinyEncoder
+def test_an_encoder_of_ones_own_opens_its_index_and_no_other(filled: mmsearch.Index) -> None:
+    filled.reencode(TinyEncoder(seed=7))
+    with mmsearch.open(filled.path, encoder=TinyEncoder(seed=7)) as again:
+        assert names(again.search("red", k=1)) == ["red.png"]
+    with pytest.raises(EncoderMismatchError, match="reencode"):
+        mmsearch.open(filled.path, encoder=TinyEncoder(seed=8))
 
+
+def test_the_index_of_another_encoder_is_refused(filled: mmsearch.Index) -> None:
     filled.reencode(TinyEncoder(seed=7))
     with (
         mmsearch.open(filled.path) as again,
-        pytest.raises(mmsearch.errors.EncoderMismatchError, match="mmsearch index --model"),
+        pytest.raises(EncoderMismatchError, match="mmsearch index --model"),
     ):
         again.search("red")
