@@ -44,7 +44,7 @@ def make_plan(scope: Scope, known: dict[str, KnownAsset]) -> Plan:
     """
     plan = Plan(scope)
     seen: set[str] = set()
-    for found in discover(scope.root, exclude=scope.source.exclude):
+    for found in discover(scope.root, exclude=scope.source.exclude, within=scope.within):
         path = scope.to_source(found.path)
         if isinstance(found, UnreadableFolder):
             plan.unreadable.append(UnreadableFolder(path, found.reason))

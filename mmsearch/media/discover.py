@@ -62,7 +62,9 @@ class UnreadableFolder:
     reason: str
 
 
-def discover(root: Path, *, exclude: Sequence[str] = ()) -> Iterator[FoundFile | UnreadableFolder]:
+def discover(
+    root: Path, *, exclude: Sequence[str] = (), within: str = ""
+) -> Iterator[FoundFile | UnreadableFolder]:
     """Finds the photos of a source, in an order that only depends on the names.
 
     Hidden and system files and folders are skipped, but for ``root`` itself. Symbolic links are
@@ -73,6 +75,8 @@ def discover(root: Path, *, exclude: Sequence[str] = ()) -> Iterator[FoundFile |
         root: a folder, or a single photo.
         exclude: patterns of files and folders to skip, as
             :class:`~mmsearch.media.exclude.Excluder` reads them.
+        within: where ``root`` is only a part of the source that the patterns speak of, its path in
+            the source.
 
     Returns:
         Photos and unreadable folders, folder by folder, found while iterating.
@@ -82,7 +86,7 @@ def discover(root: Path, *, exclude: Sequence[str] = ()) -> Iterator[FoundFile |
         UnsupportedFormatError: ``root`` is a single file, but not a photo.
         SettingsError: a pattern names nothing.
     """
-    excluder = Excluder(exclude)
+    excluder = Excluder(exclude, within=within)
     try:
         status = root.stat()
     except OSError as error:

@@ -25,26 +25,28 @@ class Excluder:
 
     Args:
         patterns: as the user wrote them; blank ones are ignored.
+        within: the part of the source that the paths asked for are relative to; "" for all of it.
 
     Raises:
         SettingsError: a pattern holds only slashes.
     """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
+    def __init__(self, patterns: Sequence[str], *, within: str = "") -> None:
         for_any = [p for p in patterns if p.strip() and not p.endswith("/")]
         for_folders = [p for p in patterns if p.strip()]
         self._files = _compile(for_any)
         self._folders = _compile(for_folders)
+        self._prefix = f"{within}/" if within else ""
 
     def excludes(self, path: str, *, is_folder: bool) -> bool:
         """Whether this very path is matched; what lies in an excluded folder is not asked for.
 
         Args:
-            path: relative to the source, with ``/``.
+            path: relative to the source, or to the part of it given as ``within``, with ``/``.
             is_folder: whether it is a folder.
         """
         regex = self._folders if is_folder else self._files
-        return regex is not None and regex.fullmatch(_normal(path)) is not None
+        return regex is not None and regex.fullmatch(_normal(self._prefix + path)) is not None
 
 
 def _normal(text: str) -> str:

@@ -195,6 +195,12 @@ def test_exclusions_are_remembered_and_can_be_changed(index, photos) -> None:
     assert counts(index.add(photos, exclude=["red.*"])) == (1, 0, 1, 2, 0)
 
 
+def test_exclusions_hold_in_a_part_of_the_source(index, photos) -> None:
+    make_photo(photos / "deep" / "raw" / "black.png", "black")
+    index.add(photos, exclude=["deep/raw"])
+    assert counts(index.add(photos / "deep")) == (0, 0, 0, 1, 0)
+
+
 def test_remove_takes_parts_and_whole_sources_out(index, photos) -> None:
     index.add(photos)
     assert index.remove(photos / "deep", photos / "red.png") == 2
