@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -89,6 +90,8 @@ class IndexReport:
         removed: no longer there.
         unchanged: left alone.
         failed: files that could not be read, with their reasons.
+        other_kinds: counts of files that were left alone because they are no photos, by suffix
+            (lower case, "" for none), most frequent first.
         seconds: wall time.
         items_per_second: items embedded and committed per second of wall time.
     """
@@ -98,6 +101,7 @@ class IndexReport:
     removed: int = 0
     unchanged: int = 0
     failed: tuple[Failure, ...] = ()
+    other_kinds: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     items_per_second: float = 0.0
 

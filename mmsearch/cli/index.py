@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,6 +20,7 @@ from mmsearch.cli.output import (
     failures_as_json,
     note,
     note_failures,
+    printable,
     progress_bar,
     short_path,
     show,
@@ -30,6 +32,8 @@ from mmsearch.settings import Settings
 if TYPE_CHECKING:
     from mmsearch.items import IndexReport
     from mmsearch.library import Index
+
+SHOWN_KINDS = 6
 
 
 def index(
@@ -125,6 +129,13 @@ def _show(report: IndexReport, paths: list[Path], opened: Index) -> None:
     rate = f", {report.items_per_second:.0f} photos/s" if report.items_per_second >= 1 else ""
     show(f"{', '.join(counts)} in {report.seconds:.1f} s{rate} ({short_path(opened.path)})")
     note_failures(report.failed)
+    if report.other_kinds:
+        kinds = ", ".join(
+            f"{count} {printable(suffix) or 'without a suffix'}"
+            for suffix, count in islice(report.other_kinds.items(), SHOWN_KINDS)
+        )
+        more = ", ..." if len(report.other_kinds) > SHOWN_KINDS else ""
+        note(f"Left alone, as they are no photos of a known format: {kinds}{more}.")
 
 
 def _as_json(report: IndexReport) -> dict[str, object]:

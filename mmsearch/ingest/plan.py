@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from mmsearch.catalog.records import FileState, KnownAsset
 from mmsearch.errors import UnreadableFileError
 from mmsearch.ingest.sources import Scope
 from mmsearch.items import Failure
-from mmsearch.media.discover import UnreadableFolder, discover
+from mmsearch.media.discover import OtherFile, UnreadableFolder, discover
 
 
 @dataclass(slots=True)
@@ -21,6 +23,7 @@ class Plan:
         unchanged: count of searchable files that look as they did.
         failed_before: files that failed, look as they did, and are not tried again.
         missing: assets whose files are gone.
+        other_kinds: counts of files that are no photos, by suffix.
         unreadable: folders that could not be listed; what is known below them is left alone.
     """
 
@@ -29,6 +32,7 @@ class Plan:
     unchanged: int = 0
     failed_before: list[Failure] = field(default_factory=list)
     missing: list[KnownAsset] = field(default_factory=list)
+    other_kinds: Counter[str] = field(default_factory=Counter)
     unreadable: list[UnreadableFolder] = field(default_factory=list)
 
 
@@ -48,6 +52,9 @@ def make_plan(scope: Scope, known: dict[str, KnownAsset]) -> Plan:
         path = scope.to_source(found.path)
         if isinstance(found, UnreadableFolder):
             plan.unreadable.append(UnreadableFolder(path, found.reason))
+            continue
+        if isinstance(found, OtherFile):
+            plan.other_kinds[PurePosixPath(path).suffix.lower()] += 1
             continue
         seen.add(path)
         before = known.get(path)

@@ -94,6 +94,7 @@ class Run:
     def _begin(self, plan: Plan) -> None:
         self._tally.unchanged += plan.unchanged
         self._tally.failed.extend(plan.failed_before)
+        self._tally.other_kinds.update(plan.other_kinds)
         source = plan.scope.source
         for folder in plan.unreadable:
             state = FileState(folder.path, size=0, mtime_ns=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 
 from mmsearch.items import Failure, IndexReport
@@ -18,6 +19,7 @@ class Tally:
     unchanged: int = 0
     items: int = 0
     failed: list[Failure] = field(default_factory=list)
+    other_kinds: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.monotonic)
 
     def report(self) -> IndexReport:
@@ -29,6 +31,7 @@ class Tally:
             removed=self.removed,
             unchanged=self.unchanged,
             failed=tuple(self.failed),
+            other_kinds=dict(self.other_kinds.most_common()),
             seconds=seconds,
             items_per_second=self.items / seconds if seconds > 0 else 0.0,
         )

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from mmsearch.errors import SourceNotFoundError, UnsupportedFormatError
 from mmsearch.media.exclude import Excluder
@@ -50,6 +51,13 @@ class FoundFile:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherFile:
+    """A file that is no photo of a known format; ``path`` as in :class:`FoundFile`."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class UnreadableFolder:
     """A folder that could not be listed, wholly or in part: it may hold photos.
 
@@ -62,9 +70,10 @@ class UnreadableFolder:
     reason: str
 
 
-def discover(
-    root: Path, *, exclude: Sequence[str] = (), within: str = ""
-) -> Iterator[FoundFile | UnreadableFolder]:
+Found: TypeAlias = FoundFile | OtherFile | UnreadableFolder
+
+
+def discover(root: Path, *, exclude: Sequence[str] = (), within: str = "") -> Iterator[Found]:
     """Finds the photos of a source, in an order that only depends on the names.
 
     Hidden and system files and folders are skipped, but for ``root`` itself. Symbolic links are
@@ -79,7 +88,7 @@ def discover(
             the source.
 
     Returns:
-        Photos and unreadable folders, folder by folder, found while iterating.
+        Photos, other files and unreadable folders, folder by folder, found while iterating.
 
     Raises:
         SourceNotFoundError: ``root`` is not there or cannot be reached.
@@ -108,6 +117,7 @@ class _Listing:
     folder: str
     prefix: str
     photos: list[FoundFile] = field(default_factory=list)
+    others: list[OtherFile] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     unreadable: list[UnreadableFolder] = field(default_factory=list)
 
@@ -133,7 +143,7 @@ class _Walk:
         self._visited: set[tuple[int, int] | str] = set()
         self._links: list[str] = []
 
-    def run(self, status: os.stat_result) -> Iterator[FoundFile | UnreadableFolder]:
+    def run(self, status: os.stat_result) -> Iterator[Found]:
         root_identity = _identity(self._root, status)
         self._visited.add(root_identity)
         yield from self._walk_from("")
@@ -149,12 +159,13 @@ class _Walk:
         if not is_same:  # a drive was unplugged: its photos are not deleted
             yield UnreadableFolder(".", "it is no longer there")
 
-    def _walk_from(self, start: str) -> Iterator[FoundFile | UnreadableFolder]:
+    def _walk_from(self, start: str) -> Iterator[Found]:
         """Visits a folder and all below it but for linked folders."""
         stack = [start]
         while stack:
             listing = self._list(stack.pop())
             yield from listing.photos
+            yield from listing.others
             yield from listing.unreadable
             stack.extend(path for path in reversed(listing.folders) if self._enter(path))
 
@@ -171,10 +182,11 @@ class _Walk:
                     if dot > 0 and name[dot:].lower() in PHOTO_SUFFIXES:
                         self._add_photo(entry, listing)
                     else:
-                        self._add_folder(entry, listing)
+                        self._add_other(entry, listing)
         except OSError as error:
             listing.report(folder, error)
         listing.photos.sort(key=_path_of)
+        listing.others.sort(key=_path_of)
         listing.unreadable.sort(key=_path_of)
         listing.folders.sort()
         return listing
@@ -194,13 +206,24 @@ class _Walk:
         elif stat.S_ISDIR(status.st_mode):  # somebody named a folder "trip.jpg"
             self._add_folder(entry, listing)
 
-    def _add_folder(self, entry: os.DirEntry[str], listing: _Listing) -> None:
+    def _add_other(self, entry: os.DirEntry[str], listing: _Listing) -> None:
+        """Adds what has no photo's name: a folder, or a file of another kind."""
         path = listing.prefix + entry.name
         try:
-            if not entry.is_dir() or is_system_folder(entry.path):
+            is_folder = entry.is_dir()
+            if not is_folder and entry.is_file():
+                if not self._excluder.excludes(path, is_folder=False):
+                    listing.others.append(OtherFile(path))
                 return
         except OSError as error:
             listing.report(path, error)
+            return
+        if is_folder:
+            self._add_folder(entry, listing)
+
+    def _add_folder(self, entry: os.DirEntry[str], listing: _Listing) -> None:
+        path = listing.prefix + entry.name
+        if is_system_folder(entry.path):
             return
         if not self._excluder.excludes(path, is_folder=True):
             (self._links if _is_link(entry) else listing.folders).append(path)
@@ -247,5 +270,5 @@ def _is_link(entry: os.DirEntry[str]) -> bool:
     return entry.is_symlink() or bool(is_junction and is_junction())
 
 
-def _path_of(found: FoundFile | UnreadableFolder) -> str:
+def _path_of(found: Found) -> str:
     return found.path

@@ -172,6 +172,13 @@ def test_a_traceback_only_with_debug(tmp_path: Path) -> None:
     assert "IndexNotFoundError" in done.stderr
 
 
+def test_files_of_other_kinds_are_named(mmsearch, photos: Path) -> None:
+    for name in ("a.wav", "b.WAV", "notes"):
+        (photos / name).touch()
+    done = mmsearch("index", photos, *MODEL)
+    assert "no photos of a known format: 2 .wav, 1 without a suffix." in done.stderr
+
+
 def test_an_empty_folder_says_so(mmsearch, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = mmsearch("index", "empty", *MODEL)

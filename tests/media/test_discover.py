@@ -14,6 +14,7 @@ import pytest
 from mmsearch.errors import SourceNotFoundError, UnsupportedFormatError
 from mmsearch.media.discover import (
     FoundFile,
+    OtherFile,
     UnreadableFolder,
     discover,
     is_hidden,
@@ -31,15 +32,23 @@ def plant(root: Path, *names: str) -> None:
 
 
 def paths(root: Path, **options: Any) -> list[str]:
-    return [found.path for found in discover(root, **options)]
+    """Photos and unreadable folders; other files have a test of their own."""
+    everything = discover(root, **options)
+    return [found.path for found in everything if not isinstance(found, OtherFile)]
 
 
 def test_finds_photos_in_order_with_size_and_time(tmp_path: Path) -> None:
     plant(tmp_path, "b.JPG", "a.png", "z/1.heic", "m/2.CR2", "m/deep/3.webp", "readme.txt", "jpg")
     os.utime(tmp_path / "a.png", ns=(0, 1_234_567_891_000_000_000))
-    found = list(discover(tmp_path))
-    assert found[0] == FoundFile("a.png", 5, 1_234_567_891_000_000_000)
-    assert [f.path for f in found] == ["a.png", "b.JPG", "m/2.CR2", "m/deep/3.webp", "z/1.heic"]
+    assert next(discover(tmp_path)) == FoundFile("a.png", 5, 1_234_567_891_000_000_000)
+    assert paths(tmp_path) == ["a.png", "b.JPG", "m/2.CR2", "m/deep/3.webp", "z/1.heic"]
+
+
+def test_names_other_files_but_hidden_and_excluded_ones(tmp_path: Path) -> None:
+    plant(tmp_path, "a.jpg", "b.wav", "notes", ".hidden.txt", "x/c.txt", "x/d.tmp", "y/e.txt")
+    everything = discover(tmp_path, exclude=["*.tmp", "y/"])
+    others = [found.path for found in everything if isinstance(found, OtherFile)]
+    assert others == ["b.wav", "notes", "x/c.txt"]
 
 
 def test_skips_hidden_and_system_folders_but_not_a_hidden_root(tmp_path: Path) -> None:
