@@ -1,0 +1,123 @@
+"""The embedded encoder, run by ONNX Runtime and tokenizers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from mmsearch.encoders.base import Embeddings, EncoderIdentity, ImageTransform, Pixels
+from mmsearch.encoders.embedded.heads import Heads
+from mmsearch.encoders.embedded.manifest import (
+    HEADS,
+    IMAGE_TOWER,
+    TEXT_TOWER,
+    TOKENIZER,
+    Manifest,
+)
+from mmsearch.encoders.embedded.towers import IMAGE_BATCH, ImageTower, TextTower
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""The weights that ship inside the package."""
+
+
+class EmbeddedEncoder:
+    """EfficientNet-Lite2 and MiniLM, aligned on captioned photos.
+
+    An embedding does not depend on what else is in its batch, beyond rounding. The towers are
+    loaded when first used. Runs on the CPU.
+
+    Args:
+        threads: how many threads ONNX Runtime computes with; None takes one a core.
+        weights: a folder that ``mmsearch.training`` has written; by default the weights that
+            ship inside the package.
+
+    Raises:
+        WeightsError: ``weights`` is no such folder.
+    """
+
+    def __init__(self, *, threads: int | None = None, weights: Path = WEIGHTS) -> None:
+        self._threads = threads
+        self._weights = weights
+        manifest = Manifest.load(weights)
+        self._identity = EncoderIdentity(
+            spec="embedded" if weights == WEIGHTS else f"embedded:{weights}",
+            name=manifest.name,
+            revision=manifest.revision,
+            transform=manifest.transform,
+        )
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Which encoder this is."""
+        return self._identity
+
+    @property
+    def id(self) -> str:
+        """The same as ``identity.id``."""
+        return self._identity.id
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self._heads.dim
+
+    @property
+    def transform(self) -> ImageTransform:
+        """Makes the pixels that ``encode_images`` takes."""
+        return self._identity.transform
+
+    @property
+    def batch_size(self) -> int:
+        """How many images to encode at once for the best rate."""
+        return IMAGE_BATCH
+
+    def encode_images(self, pixels: Pixels) -> Embeddings:
+        """Embeds images.
+
+        Args:
+            pixels: uint8 RGB, shape (n, height, width, 3), as ``transform`` makes them; n may
+                be 0.
+
+        Returns:
+            float32, shape (n, dim), rows of unit length.
+
+        Raises:
+            WeightsError: the weights cannot be loaded.
+        """
+        embeddings = np.empty((len(pixels), self.dim), dtype=np.float32)
+        start = 0
+        for features, logits in self._image_tower.batches(pixels):
+            embeddings[start : start + len(features)] = self._heads.image_embeddings(
+                features, logits
+            )
+            start += len(features)
+        return embeddings
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Embeds texts; what is longer than 128 tokens is cut.
+
+        Returns:
+            float32, shape (n, dim), rows of unit length.
+
+        Raises:
+            WeightsError: the weights cannot be loaded.
+        """
+        embeddings = np.empty((len(texts), self.dim), dtype=np.float32)
+        for indices, features in self._text_tower.batches(texts):
+            embeddings[indices] = self._heads.text_embeddings(features)
+        return embeddings
+
+    @cached_property
+    def _heads(self) -> Heads:
+        return Heads.load(self._weights / HEADS)
+
+    @cached_property
+    def _image_tower(self) -> ImageTower:
+        return ImageTower(self._weights / IMAGE_TOWER, self._threads)
+
+    @cached_property
+    def _text_tower(self) -> TextTower:
+        return TextTower(self._weights / TEXT_TOWER, self._weights / TOKENIZER, self._threads)

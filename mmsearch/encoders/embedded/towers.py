@@ -1,0 +1,123 @@
+"""The two towers, run by ONNX Runtime and tokenizers: from pixels and texts to features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch.encoders.base import Pixels
+from mmsearch.encoders.embedded.heads import Floats
+from mmsearch.errors import WeightsError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+MAX_TOKENS = 128
+"""Texts are cut here; the text tower was trained on texts of this length."""
+
+IMAGE_BATCH = 8
+"""Larger batches fall out of the processor's cache, and are slower."""
+
+_TEXT_BATCH = 32
+
+
+class ImageTower:
+    """EfficientNet-Lite2, exported by ``mmsearch.training``.
+
+    Args:
+        path: the ONNX file.
+        threads: how many ONNX Runtime computes with; None takes one a core.
+
+    Raises:
+        WeightsError: ``path`` is not there or cannot be loaded.
+    """
+
+    def __init__(self, path: Path, threads: int | None) -> None:
+        self._session = _open_session(path, threads)
+
+    def batches(self, pixels: Pixels) -> Iterator[tuple[Floats, Floats]]:
+        """Features and class logits of images, at most ``IMAGE_BATCH`` at once, in order.
+
+        Args:
+            pixels: uint8 RGB, shape (n, height, width, 3).
+
+        Yields:
+            Features, float32 of shape (m, features), and logits, float32 of shape (m, 1000).
+        """
+        for start in range(0, len(pixels), IMAGE_BATCH):
+            feed = {"pixels": pixels[start : start + IMAGE_BATCH]}
+            features, logits = self._session.run(["features", "logits"], feed)
+            yield features, logits
+
+
+class TextTower:
+    """MiniLM, exported by ``mmsearch.training``, with its tokenizer.
+
+    Args:
+        path: the ONNX file.
+        tokenizer: its ``tokenizer.json``.
+        threads: how many ONNX Runtime computes with; None takes one a core.
+
+    Raises:
+        WeightsError: a file is not there or cannot be loaded.
+    """
+
+    def __init__(self, path: Path, tokenizer: Path, threads: int | None) -> None:
+        self._session = _open_session(path, threads)
+        self._tokenizer = _open_tokenizer(tokenizer)
+
+    def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Floats]]:
+        """Features of texts; texts of like length go together, so that little is padded.
+
+        Yields:
+            The indices of some of the texts, and their features, float32 of shape (m, features).
+        """
+        # File names may hold lone surrogates, which no tokenizer takes.
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(clean)]
+        order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
+        for start in range(0, len(order), _TEXT_BATCH):
+            block = order[start : start + _TEXT_BATCH]
+            ids, mask = _padded([tokens[index] for index in block])
+            (features,) = self._session.run(["features"], {"ids": ids, "mask": mask})
+            yield block, features
+
+
+def _open_session(path: Path, threads: int | None) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own errors have no common base
+        raise WeightsError(f"The weights {path} cannot be loaded: {error}") from error
+
+
+def _open_tokenizer(path: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises plain Exception
+        raise WeightsError(f"The tokenizer {path} cannot be loaded: {error}") from error
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_TOKENS)
+    return tokenizer
+
+
+def _padded(tokens: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Token ids and their mask, each int64 of shape (n, longest)."""
+    longest = max(map(len, tokens))
+    ids = np.zeros((len(tokens), longest), dtype=np.int64)
+    mask = np.zeros_like(ids)
+    for row, text in enumerate(tokens):
+        ids[row, : len(text)] = text
+        mask[row, : len(text)] = 1
+    return ids, mask
