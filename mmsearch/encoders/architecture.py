@@ -8,11 +8,13 @@ configurations with the same classes.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmsearch.encoders import hub
@@ -138,7 +140,7 @@ def of_file(name: str, path: Path) -> Architecture:
 
 
 def build(architecture: Architecture) -> torch.nn.Module:
-    """Builds the model with weights that mean nothing yet, in evaluation mode.
+    """Builds the model in evaluation mode; its parameters hold nothing until they are restored.
 
     Raises:
         HubUnreachableError: its text tower is described on the hub, which does not answer.
@@ -156,12 +158,43 @@ def build(architecture: Architecture) -> torch.nn.Module:
         text |= {"hf_model_name": str(described.path.parent), "hf_model_pretrained": False}
     family = (CoCa if "multimodal_cfg" in config else CustomTextCLIP) if custom else CLIP
     try:
-        model: torch.nn.Module = family(**config)
+        model = _build_stripped(family, config) or family(**config)
     except (TypeError, ValueError, RuntimeError, AssertionError, KeyError) as error:
         raise WeightsError(
             f"The installed open_clip cannot build {architecture.name}: {error}"
         ) from error
     return model.eval().requires_grad_(requires_grad=False)
+
+
+def _build_stripped(family: type[torch.nn.Module], config: Config) -> torch.nn.Module | None:
+    """Builds without storage; None for the few architectures that compute while they are built."""
+    try:
+        with _without_weights():
+            model = family(**config)
+    except (RuntimeError, NotImplementedError):
+        return None
+    return None if any(buffer.is_meta for buffer in model.buffers()) else model
+
+
+@contextmanager
+def _without_weights() -> Iterator[None]:
+    """Leaves parameters without storage, as drawing random ones would take seconds."""
+    from torch.nn import Module, Parameter
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    thread = get_ident()
+
+    def strip(module: Module, name: str, parameter: Parameter | None) -> Parameter | None:
+        # the hook is torch's for the whole process: leave models of other threads alone
+        if parameter is None or get_ident() != thread:
+            return parameter
+        return Parameter(parameter.to("meta"), requires_grad=False)
+
+    handle = register_module_parameter_registration_hook(strip)  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 def names() -> list[str]:

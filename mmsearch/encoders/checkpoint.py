@@ -57,15 +57,17 @@ def read(path: Path) -> StateDict:
     return tensors
 
 
-def restore(model: torch.nn.Module, state: StateDict, architecture: Architecture) -> None:
+def restore(model: torch.nn.Module, path: Path, architecture: Architecture) -> None:
     """Puts the tensors of a checkpoint into a model; every one has to fit.
 
     Positional embeddings are not stretched to fit, as open_clip would: the architecture of
     another image size is the right one then.
 
     Raises:
-        WeightsError: they belong to another architecture, which is named where one is found.
+        WeightsError: the checkpoint cannot be read, or belongs to another architecture, which is
+            named where one is found.
     """
+    state = read(path)
     adapted = _adapt(model, state)
     differences = _differences(model, adapted)
     if differences:
@@ -73,8 +75,10 @@ def restore(model: torch.nn.Module, state: StateDict, architecture: Architecture
         more = f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
         fitting = _fitting(state)
         hint = f" The checkpoint fits {' or '.join(fitting)}." if fitting else ""
-        raise WeightsError(f"The weights do not fit {architecture.name}: {shown}{more}.{hint}")
-    model.load_state_dict(adapted)
+        raise WeightsError(
+            f"The weights in {path} do not fit {architecture.name}: {shown}{more}.{hint}"
+        )
+    model.load_state_dict(adapted, assign=True)
 
 
 def _read_safetensors(path: Path) -> StateDict:
@@ -132,6 +136,7 @@ def _tensors(content: object) -> StateDict:
 
 def _adapt(model: torch.nn.Module, state: StateDict) -> StateDict:
     """Renames and reshapes what differs between releases of open_clip and its forks."""
+    import torch
     from open_clip.convert import convert_state_dict
     from open_clip.model import convert_to_custom_text_state_dict
 
@@ -147,7 +152,7 @@ def _adapt(model: torch.nn.Module, state: StateDict) -> StateDict:
     if "logit_bias" not in expected:
         adapted.pop("logit_bias", None)
     elif "logit_bias" not in adapted:
-        adapted["logit_bias"] = expected["logit_bias"]
+        adapted["logit_bias"] = torch.zeros(expected["logit_bias"].shape)
     return adapted
 
 

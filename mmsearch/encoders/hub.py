@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import logging
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -46,12 +47,18 @@ def cached(repo: str, filename: str, revision: str | None = None) -> HubFile | N
         repo: ``owner/name``.
         filename: path inside the repository.
         revision: branch, tag or full commit hash; None is the default branch as last seen.
+
+    Raises:
+        WeightsError: ``repo`` is no name that a repository can have.
     """
     from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    found = try_to_load_from_cache(
-        repo, filename, cache_dir=constants.HF_HUB_CACHE, revision=revision
-    )
+    cache = constants.HF_HUB_CACHE
+    try:
+        found = try_to_load_from_cache(repo, filename, cache_dir=cache, revision=revision)
+    except HFValidationError as error:
+        raise WeightsError(f"{repo!r} is no name of a repository on the hub: {error}") from error
     return _file(found, filename) if isinstance(found, str) else None
 
 
@@ -79,7 +86,7 @@ def fetch_first(repo: str, filenames: Sequence[str], revision: str | None = None
     for filename in filenames:
         if (found := cached(repo, filename, revision)) is not None:
             return found
-    _require_hub(repo)
+    _require_hub(repo, filenames[0], revision)
     for filename in filenames:
         if (found := _download(repo, filename, revision)) is not None:
             return found
@@ -119,8 +126,9 @@ def cached_repositories(filename: str) -> Iterable[str]:
 
     for folder in sorted(Path(constants.HF_HUB_CACHE).glob("models--*")):
         repo = folder.name.removeprefix("models--").replace("--", "/")
-        if cached(repo, filename) is not None:
-            yield repo
+        with suppress(WeightsError):  # a folder of another program
+            if cached(repo, filename) is not None:
+                yield repo
 
 
 def _file(path: str, filename: str) -> HubFile:
@@ -135,16 +143,17 @@ def _endpoint() -> str:
     return str(constants.ENDPOINT)
 
 
-def _require_hub(repo: str) -> None:
-    """Raises HubUnreachableError unless the hub answers soon."""
-    from huggingface_hub import constants
+def _require_hub(repo: str, filename: str, revision: str | None) -> None:
+    """Raises HubUnreachableError unless the hub answers soon; hf_hub_download takes a minute."""
+    from huggingface_hub import constants, hf_hub_url
 
     if constants.HF_HUB_OFFLINE:
         raise _unreachable(repo, "HF_HUB_OFFLINE is set")
 
+    url = hf_hub_url(repo, filename, revision=revision)
     # A name server that hangs cannot be given a time limit, so the thread is left behind.
     answer: SimpleQueue[str | None] = SimpleQueue()
-    Thread(target=lambda: answer.put(_probe()), name="mmsearch-hub-probe", daemon=True).start()
+    Thread(target=lambda: answer.put(_probe(url)), daemon=True).start()
     try:
         trouble = answer.get(timeout=_PATIENCE)
     except Empty:
@@ -153,13 +162,13 @@ def _require_hub(repo: str) -> None:
         raise _unreachable(repo, f"the hub at {_endpoint()} cannot be reached: {trouble}")
 
 
-def _probe() -> str | None:
-    """Asks the hub for anything; returns what is wrong, None where it answers."""
+def _probe(url: str) -> str | None:
+    """Asks the hub for a file; returns what is wrong, None where it answers."""
     from huggingface_hub import get_session
 
     try:
         # the client that downloads use as well, so that proxies and certificates are the same
-        status = get_session().head(_endpoint(), timeout=_PATIENCE).status_code
+        status = get_session().head(url, timeout=_PATIENCE).status_code
     except Exception as error:  # of whichever HTTP client this huggingface_hub stands on
         return str(error) or type(error).__name__
     if status >= 500 or status == 407:
@@ -177,17 +186,17 @@ def _download(repo: str, filename: str, revision: str | None) -> HubFile | None:
             filename,
             revision=revision,
             cache_dir=constants.HF_HUB_CACHE,
-            endpoint=_endpoint(),
             etag_timeout=_PATIENCE,
         )
-    except errors.LocalEntryNotFoundError as error:  # the hub fell silent after the probe
-        raise _unreachable(repo, f"the hub at {_endpoint()} broke off: {error}") from error
+    except errors.LocalEntryNotFoundError as error:  # how other trouble with the hub is wrapped
+        cause = error.__cause__
+        if isinstance(cause, errors.HfHubHTTPError):
+            raise _refused(repo, revision, cause.response.status_code) from error
+        raise _unreachable(repo, f"the hub at {_endpoint()} does not answer: {cause}") from error
     except errors.EntryNotFoundError:
         return None
     except errors.HfHubHTTPError as error:
         raise _refused(repo, revision, error.response.status_code) from error
-    except errors.HFValidationError as error:
-        raise WeightsError(f"{repo!r} is no name of a repository on the hub: {error}") from error
     except Exception as error:
         raise _broken(repo, filename, error) from error
     return _file(path, filename)

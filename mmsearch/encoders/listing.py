@@ -36,19 +36,6 @@ class EncoderListing:
     note: str
 
 
-_EMBEDDED = EncoderListing(
-    name="embedded",
-    spec="embedded",
-    licence="Apache-2.0",
-    download_bytes=0,
-    dim=None,
-    recall=None,
-    source="docs/models/embedded.md",
-    cached=True,
-    note="ships with mmsearch; no network, no torch; English",
-)
-
-
 def available() -> list[EncoderListing]:
     """Lists ``embedded``, the presets, and other open_clip models in the local hub cache."""
     known = {preset.repo for preset in PRESETS.values()}
@@ -67,7 +54,7 @@ def available() -> list[EncoderListing]:
         for repo in hub.cached_repositories("open_clip_config.json")
         if repo not in known and hub.cached_weights(repo) is not None
     ]
-    return [_EMBEDDED, *(_of(preset) for preset in PRESETS.values()), *others]
+    return [_embedded(), *(_of(preset) for preset in PRESETS.values()), *others]
 
 
 def _of(preset: presets.Preset) -> EncoderListing:
@@ -81,4 +68,20 @@ def _of(preset: presets.Preset) -> EncoderListing:
         source=preset.source,
         cached=presets.is_cached(preset),
         note=preset.note,
+    )
+
+
+def _embedded() -> EncoderListing:
+    from mmsearch.encoders.embedded import EmbeddedEncoder
+
+    return EncoderListing(
+        name="embedded",
+        spec="embedded",
+        licence="Apache-2.0",
+        download_bytes=0,
+        dim=EmbeddedEncoder().dim,
+        recall=None,
+        source="docs/models/embedded.md",
+        cached=True,
+        note="ships with mmsearch; no network, no torch; English",
     )

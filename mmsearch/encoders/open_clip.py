@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,6 @@ from mmsearch.encoders import checkpoint, hub, tokenizer
 from mmsearch.encoders.architecture import Architecture
 from mmsearch.encoders.base import Device, Embeddings, EncoderIdentity, ImageTransform, Pixels
 from mmsearch.encoders.device import Placement, place
-from mmsearch.errors import WeightsError
 
 if TYPE_CHECKING:
     import torch
@@ -124,7 +124,7 @@ class OpenClipEncoder:
         """
         placement = place(device)
         architecture = architectures.of_name(name)
-        path = path.expanduser().absolute()
+        path = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - keeps symbolic links
         revision = checkpoint.digest(path)
         needed = architecture.text_config.get("hf_tokenizer_name")
         folder = tokenizer.find(needed, beside=path.parent) if needed else None
@@ -203,7 +203,7 @@ class OpenClipEncoder:
             torch.tensor(channels, device=device).view(1, 3, 1, 1)
             for channels in (self._architecture.mean, self._architecture.std)
         )
-        images = torch.from_numpy(np.ascontiguousarray(pixels)).to(device)
+        images = torch.from_numpy(np.require(pixels, requirements=("C", "W"))).to(device)
         images = images.permute(0, 3, 1, 2).to(torch.float32).div_(255)
         return images.sub_(mean).div_(std).to(self._placement.dtype).contiguous()
 
@@ -226,8 +226,5 @@ def _tokenizer_folder(architecture: Architecture, repo: str, revision: str) -> P
 
 def _load_model(architecture: Architecture, weights: Path, placement: Placement) -> Any:
     model = architectures.build(architecture)
-    try:
-        checkpoint.restore(model, checkpoint.read(weights), architecture)
-    except WeightsError as error:
-        raise WeightsError(f"{weights}: {error}") from error
+    checkpoint.restore(model, weights, architecture)
     return model.to(device=placement.device, dtype=placement.dtype)

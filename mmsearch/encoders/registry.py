@@ -4,6 +4,7 @@
 
     auto                      the preset ``balanced``, or ``embedded`` where it cannot be had
     embedded                  ships inside the package
+    embedded:FOLDER           the same with weights of one's own, from mmsearch.training
     testing                   mmsearch.testing.TinyEncoder
     fast, balanced, best      presets
     hf-hub:NAME               an open_clip model on the Hugging Face hub
@@ -92,22 +93,25 @@ def _auto(spec: str, device: Device, _revision: str | None) -> DualEncoder | Non
         # without open_clip, which takes seconds to import where it may not be needed
         fetch(balanced)
     except EncoderError as error:
-        _log.warning(
-            "Using the encoder 'embedded', which ships with mmsearch, because the better preset "
-            "'balanced' cannot be had: %s",
-            error,
-        )
-        return _embedded("embedded", "auto", None)
-    return _resolve(balanced.spec, device, None)
+        obstacle = str(error)
+    else:
+        return _resolve(balanced.spec, device, None)
+    _log.warning(
+        "Using the encoder 'embedded', which ships with mmsearch, because the better preset "
+        "'balanced' cannot be had: %s",
+        obstacle,
+    )
+    return _embedded("embedded", "auto", None)
 
 
 def _embedded(spec: str, device: Device, _revision: str | None) -> DualEncoder | None:
-    if spec != "embedded":
+    name, _, folder = spec.partition(":")
+    if name != "embedded":
         return None
     _require_cpu(spec, device)
     from mmsearch.encoders.embedded import EmbeddedEncoder
 
-    return EmbeddedEncoder()
+    return EmbeddedEncoder(weights=Path(folder)) if folder else EmbeddedEncoder()
 
 
 def _testing(spec: str, device: Device, _revision: str | None) -> DualEncoder | None:
@@ -135,9 +139,9 @@ def _hub(spec: str, device: Device, revision: str | None) -> DualEncoder | None:
 
 
 def _file(spec: str, device: Device, _revision: str | None) -> DualEncoder | None:
-    # The first colon divides: no architecture has one, a path on Windows may begin `C:`.
-    name, colon, path = spec.partition(":")
-    if not colon or not path or "/" in name or "\\" in name:
+    # The first colon divides, as a path may have more; one letter before it is a drive.
+    name, _, path = spec.partition(":")
+    if not path or len(name) <= 1 or "/" in name or "\\" in name:
         return None
     from mmsearch.encoders.open_clip import OpenClipEncoder
 
@@ -146,7 +150,7 @@ def _file(spec: str, device: Device, _revision: str | None) -> DualEncoder | Non
 
 def _tag(spec: str, device: Device, revision: str | None) -> DualEncoder | None:
     name, slash, tag = spec.rpartition("/")
-    if not slash or Path(spec).exists():
+    if not slash or Path(spec).is_file():
         return None
     from mmsearch.encoders.open_clip import OpenClipEncoder
 
