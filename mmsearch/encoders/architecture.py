@@ -220,8 +220,10 @@ def similar(word: str) -> list[str]:
     """What may have been meant: ``ARCH/TAG`` of an architecture with this or a similar name."""
     from open_clip import list_pretrained_tags_by_model
 
-    near = [word] if word in names() else get_close_matches(word, names(), n=3)
-    return [f"{name}/{tag}" for name in near for tag in list_pretrained_tags_by_model(name)[-1:]]
+    if word in names():
+        return [f"{word}/{tag}" for tag in list_pretrained_tags_by_model(word)]
+    near = get_close_matches(word, names(), n=3)
+    return [f"{name}/{tag}" for name in near for tag in list_pretrained_tags_by_model(name)[:1]]
 
 
 def _perhaps(word: str, known: Sequence[str]) -> str:

@@ -93,6 +93,17 @@ def fetch_first(repo: str, filenames: Sequence[str], revision: str | None = None
     return None
 
 
+def require(repo: str, filenames: Sequence[str] = WEIGHTS, revision: str | None = None) -> None:
+    """Makes sure that one of ``filenames`` is cached, or that the hub answers; fetches nothing.
+
+    Raises:
+        HubUnreachableError: neither is so.
+        WeightsError: ``repo`` is no name that a repository can have.
+    """
+    if all(cached(repo, filename, revision) is None for filename in filenames):
+        _require_hub(repo, filenames[0], revision)
+
+
 def fetch_weights(
     repo: str, revision: str | None = None, *, names: Sequence[str] = WEIGHTS
 ) -> HubFile:

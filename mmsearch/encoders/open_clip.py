@@ -94,8 +94,8 @@ class OpenClipEncoder:
             device: where to run it.
             revision: as in :meth:`from_pretrained`.
         """
-        placement = place(device)
         config = hub.fetch(repo, "open_clip_config.json", revision)
+        placement = place(device)
         architecture = architectures.of_file(repo, config.path)
         weights = hub.fetch_weights(repo, config.revision)
         folder = _tokenizer_folder(architecture, repo, weights.revision)

@@ -20,6 +20,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
 
+from mmsearch.encoders import hub
 from mmsearch.encoders.base import Device, DualEncoder, EncoderIdentity
 from mmsearch.encoders.listing import EncoderListing, available
 from mmsearch.encoders.presets import PRESETS, fetch
@@ -128,7 +129,7 @@ def _preset(spec: str, device: Device, revision: str | None) -> DualEncoder | No
     return _tag(preset.spec, device, revision) if preset else None
 
 
-def _hub(spec: str, device: Device, revision: str | None) -> DualEncoder | None:
+def _hub_name(spec: str, device: Device, revision: str | None) -> DualEncoder | None:
     if not spec.startswith(_HUB_PREFIX):
         return None
     from mmsearch.encoders.open_clip import OpenClipEncoder
@@ -152,13 +153,20 @@ def _tag(spec: str, device: Device, revision: str | None) -> DualEncoder | None:
     name, slash, tag = spec.rpartition("/")
     if not slash or Path(spec).is_file():
         return None
+    for preset in PRESETS.values():
+        if preset.spec == spec:
+            # an unreachable hub is told before torch and open_clip take seconds to import
+            hub.require(preset.repo, revision=revision)
     from mmsearch.encoders.open_clip import OpenClipEncoder
 
-    return OpenClipEncoder.from_pretrained(name, tag, device=device, revision=revision)
+    # open_clip itself writes ViT-B/32 for ViT-B-32 in places
+    return OpenClipEncoder.from_pretrained(
+        name.replace("/", "-"), tag, device=device, revision=revision
+    )
 
 
 # Tried in this order; a new kind of encoder is one more function here.
-_RESOLVERS: tuple[Resolver, ...] = (_auto, _embedded, _testing, _preset, _hub, _file, _tag)
+_RESOLVERS: tuple[Resolver, ...] = (_auto, _embedded, _testing, _preset, _hub_name, _file, _tag)
 
 _NAMES = ("auto", "embedded", "testing", *PRESETS)
 

@@ -95,6 +95,25 @@ def test_auto_without_a_hub_is_embedded_with_one_notice(
     assert "--model embedded" in notice.message
 
 
+def test_a_preset_without_a_hub_is_refused_before_torch_is_imported(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; os.environ.update(HF_HUB_OFFLINE='1', HF_HOME=sys.argv[1])\n"
+        "from mmsearch.encoders.registry import load\n"
+        "from mmsearch.errors import HubUnreachableError\n"
+        "try: load('best')\n"
+        "except HubUnreachableError: sys.exit('torch' in sys.modules)\n"
+        "sys.exit(2)"
+    )
+    result = subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False)
+
+    assert result.returncode == 0
+
+
+def test_architectures_may_be_written_with_a_slash() -> None:
+    with pytest.raises(UnknownEncoderError, match="The architecture ViT-B-32 has no pretrained"):
+        load("ViT-B/32/nothing")
+
+
 def test_auto_without_a_hub_imports_no_torch(tmp_path: Path) -> None:
     program = (
         "import os, sys; os.environ.update(HF_HUB_OFFLINE='1', HF_HOME=sys.argv[1]);"
