@@ -128,7 +128,7 @@ def quantise(
         value differs from the original by more than half its scale.
     """
     largest = np.abs(values).max(axis=axis, keepdims=True)
-    scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
+    scale = np.maximum(largest / 127, np.finfo(np.float32).tiny).astype(np.float32)
     stored = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
     return stored, scale
 

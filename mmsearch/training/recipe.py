@@ -8,10 +8,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsearch.encoders.base import ImageTransform
 from mmsearch.encoders.embedded import EmbeddedEncoder
-from mmsearch.encoders.embedded.heads import Floats, Heads, HeadSettings, unit
+from mmsearch.encoders.embedded.heads import (
+    Floats,
+    ImageHead,
+    Normalisation,
+    TextHead,
+    embedding_dim,
+    save_heads,
+    unit,
+)
 from mmsearch.encoders.embedded.manifest import (
     HEADS,
     IMAGE_TOWER,
@@ -24,7 +33,7 @@ from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.training.align import AlignmentSettings, align
 from mmsearch.training.bank import centroids
 from mmsearch.training.export import export_image_tower, export_text_tower
-from mmsearch.training.features import FeatureStore, ImageFeatures, Progress
+from mmsearch.training.features import FeatureStore, ImageFeatures, Progress, View
 from mmsearch.training.minilm import WIDTH as SENTENCE
 from mmsearch.training.towers import (
     class_names,
@@ -38,29 +47,35 @@ TRANSFORM = ImageTransform(224, 224, "squash", "bicubic")
 
 
 @dataclass(frozen=True, slots=True)
+class BankSettings:
+    """Of the nearest neighbour normalisation of one kind of vectors.
+
+    Attributes:
+        entries: centroids in the bank.
+        neighbours: how many of them are the nearest.
+        strength: how much of the mean similarity to them is subtracted.
+    """
+
+    entries: int
+    neighbours: int
+    strength: float
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that is chosen, with the values that the shipped weights were made with.
 
     Attributes:
         alignment: of the linear heads.
-        heads: of the class name part and the normalisation.
         name_dim: dimensions of the class name part.
-        bank_size: captions' centroids for nearest neighbour normalisation.
+        captions: the bank that photos are normalised with.
+        photos: the bank that captions are normalised with.
     """
 
     alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
-    heads: HeadSettings = field(
-        default_factory=lambda: HeadSettings(
-            class_weight=0.45,
-            likeliest=10,
-            bank_neighbours=16,
-            bank_strength=0.75,
-            bias_scale=1.0,
-            bias_limit=0.3,
-        )
-    )
-    name_dim: int = 126
-    bank_size: int = 2048
+    name_dim: int = 124
+    captions: BankSettings = BankSettings(entries=2048, neighbours=16, strength=0.75)
+    photos: BankSettings = BankSettings(entries=1024, neighbours=8, strength=0.6)
 
 
 def train_embedded(
@@ -92,58 +107,70 @@ def train_embedded(
     export_text_tower(load_text_tower(), out / TEXT_TOWER)
 
     store = FeatureStore(out, out / "features", progress)
-    plain = store.of_photos(train.photos, TRANSFORM)
-    mirrored = store.of_photos(train.photos, TRANSFORM, mirrored=True)
-    texts = store.of_texts(train.captions)
-    names = store.of_texts(class_names())
-
-    heads = fit_heads([plain, mirrored], texts, names, train, recipe, progress)
-    heads.save(out / HEADS)
-    Manifest(NAME, content_hash(out), TRANSFORM).save(out)
+    seen = Seen(
+        views=[store.of_photos(train.photos, TRANSFORM, view) for view in View],
+        captions=store.of_texts(train.captions),
+        photo_of_caption=train.photo_of_caption,
+        names=store.of_texts(class_names()),
+    )
+    image, text = fit_heads(seen, recipe, progress)
+    save_heads(out / HEADS, image, text)
+    dim = embedding_dim(recipe.alignment.dim, recipe.name_dim)
+    Manifest(NAME, content_hash(out), dim, TRANSFORM).save(out)
     return EmbeddedEncoder(weights=out)
 
 
-def fit_heads(
-    views: Sequence[ImageFeatures],
-    texts: Floats,
-    names: Floats,
-    train: CaptionedPhotos,
-    recipe: Recipe,
-    progress: Progress,
-) -> Heads:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the towers see of a captioned data set.
+
+    Attributes:
+        views: the photos, seen in one or more ways; the first is the plain one.
+        captions: float32, shape (captions, text features).
+        photo_of_caption: int64, shape (captions,).
+        names: the ImageNet classes' names, float32, shape (classes, text features).
+    """
+
+    views: Sequence[ImageFeatures]
+    captions: Floats
+    photo_of_caption: NDArray[np.int64]
+    names: Floats
+
+
+def fit_heads(seen: Seen, recipe: Recipe, progress: Progress) -> tuple[ImageHead, TextHead]:
     """Trains all that comes after the towers.
 
     Args:
-        views: the photos' features, seen in one or more ways; the first is the plain one.
-        texts: the captions' features, float32, shape (captions, text features).
-        names: the class names' features, float32, shape (classes, text features).
-        train: the captioned photos that these are the features of.
+        seen: features to train on.
         recipe: how to train.
         progress: told of each epoch.
     """
-    image_head, text_head = align(
-        [view.features for view in views],
-        texts,
-        train.photo_of_caption,
+    aligned_image, aligned_text = align(
+        [view.features for view in seen.views],
+        seen.captions,
+        seen.photo_of_caption,
         recipe.alignment,
         progress,
     )
-    sentences, titles = unit(texts[:, :SENTENCE]), unit(names[:, :SENTENCE])
-    projection = principal_directions(sentences, titles, recipe.name_dim)
-    heads = Heads(
-        settings=recipe.heads,
-        image_weight=image_head.weight,
-        image_bias=image_head.bias,
-        text_weight=text_head.weight,
-        text_bias=text_head.bias,
-        class_names=titles @ projection,
-        sentence_projection=projection,
-        bank=np.empty((0, recipe.alignment.dim + projection.shape[1]), dtype=np.float32),
-        bias_centre=0.0,
+    names = unit(seen.names[:, :SENTENCE])
+    projection = principal_directions(unit(seen.captions[:, :SENTENCE]), names, recipe.name_dim)
+    none = Normalisation(np.empty((0, 0), dtype=np.float32), 0, 0.0, 0.0)
+    image = ImageHead(aligned_image.weight, aligned_image.bias, names @ projection, none)
+    text = TextHead(aligned_text.weight, aligned_text.bias, projection, none)
+
+    photos = image.parts(seen.views[0].features, seen.views[0].logits)
+    captions = text.parts(seen.captions)
+    return (
+        replace(image, normalisation=_normalise(photos, captions, recipe.captions)),
+        replace(text, normalisation=_normalise(captions, photos, recipe.photos)),
     )
-    heads = replace(heads, bank=centroids(heads.text_parts(texts), recipe.bank_size))
-    parts = heads.image_parts(views[0].features, views[0].logits)
-    return replace(heads, bias_centre=float(heads.bias(parts).mean()))
+
+
+def _normalise(rows: Floats, others: Floats, settings: BankSettings) -> Normalisation:
+    """The normalisation of rows by a bank of others, centred on these rows."""
+    bank = centroids(others, settings.entries)
+    normalisation = Normalisation(bank, settings.neighbours, settings.strength, centre=0.0)
+    return replace(normalisation, centre=float(normalisation.bias(rows).mean()))
 
 
 def principal_directions(captions: Floats, names: Floats, dim: int) -> Floats:

