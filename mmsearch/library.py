@@ -210,8 +210,12 @@ class Index:
         encoder = _load(model, self._device) if isinstance(model, str) else model
         stored = _stored(encoder)
         with self._directory.reading() as reader:
-            unchanged = reader.encoder().id == stored.id
-        if not unchanged:
+            before = reader.encoder()
+        if before.id == stored.id:
+            if before.spec != stored.spec:  # the same weights in another place
+                with self._directory.writing() as catalog:
+                    catalog.put_encoder_spec(stored.spec)
+        else:
             reencode(
                 self._directory,
                 encoder,
@@ -266,7 +270,7 @@ class Index:
 
         return update_index(
             self._directory,
-            self.encoder,
+            lambda: self.encoder,
             paths,
             exclude=exclude,
             max_megapixels=self.max_megapixels,

@@ -140,6 +140,12 @@ class Catalog:
             session.flush()
             return row.id
 
+    def put_encoder_spec(self, spec: str) -> None:
+        """Notes under which name the active encoder is found from now on."""
+        active = select(IndexInfoRow.active_encoder).scalar_subquery()
+        with self._session() as session, session.begin():
+            session.execute(update(EncoderRow).where(EncoderRow.id == active).values(spec=spec))
+
     def items_to_encode(self, encoder_row: int) -> list[ItemToEncode]:
         """The items that have no embedding under this encoder, in order of their ids."""
         encoded = select(EmbeddingRow.item_id).where(EmbeddingRow.encoder_id == encoder_row)

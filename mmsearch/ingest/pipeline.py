@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmsearch.encoders.base import DualEncoder
@@ -16,7 +16,7 @@ from mmsearch.items import IndexReport
 
 def update_index(
     directory: IndexDirectory,
-    encoder: DualEncoder,
+    load_encoder: Callable[[], DualEncoder],
     paths: Sequence[Path],
     *,
     exclude: Sequence[str] | None,
@@ -30,7 +30,8 @@ def update_index(
 
     Args:
         directory: the index.
-        encoder: the one that the index was made with.
+        load_encoder: gives the encoder that the index was made with; called only if there is
+            something to encode.
         paths: absolute paths of folders and files; none means all known sources.
         exclude: glob patterns to leave out of these sources from now on; None keeps theirs.
         max_megapixels: larger images are recorded as failures.
@@ -47,6 +48,6 @@ def update_index(
         else:
             scopes = [Scope(source) for source in catalog.sources()]
         plans = [make_plan(scope, catalog.known_assets(scope.source.id)) for scope in scopes]
-        run = Run(catalog, encoder, max_megapixels, tally)
+        run = Run(catalog, load_encoder, max_megapixels, tally)
         run.execute(plans, progress or no_progress)
     return tally.report()

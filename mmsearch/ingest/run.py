@@ -53,15 +53,18 @@ class Run:
     """One indexing run over the plans of one or more scopes."""
 
     def __init__(
-        self, catalog: Catalog, encoder: DualEncoder, max_megapixels: float, tally: Tally
+        self,
+        catalog: Catalog,
+        load_encoder: Callable[[], DualEncoder],
+        max_megapixels: float,
+        tally: Tally,
     ) -> None:
         self._catalog = catalog
-        self._encoder = encoder
+        self._load_encoder = load_encoder
+        self._max_megapixels = max_megapixels
         self._tally = tally
         self._embedded = catalog.readable_contents()
         self._missing: dict[str, list[KnownAsset]] = {}
-        self._read = PhotoReader(encoder.transform, max_megapixels, embedded=self._embedded)
-        self._read_anew = PhotoReader(encoder.transform, max_megapixels)
         self._to_encode: list[tuple[Job, Photo]] = []
         self._to_commit: list[Change] = []
         self._committed_at = time.monotonic()
@@ -76,9 +79,20 @@ class Run:
             for file, before in plan.to_read
         ]
         progress(0, len(jobs))
+        if jobs:
+            self._read_and_encode(jobs, progress)
+        self._remove_missing()
+        self._commit()
+
+    def _read_and_encode(self, jobs: Sequence[Job], progress: Progress) -> None:
+        # Loaded only now: an unchanged tree is checked without torch.
+        self._encoder = self._load_encoder()
+        transform = self._encoder.transform
+        read = PhotoReader(transform, self._max_megapixels, embedded=self._embedded)
+        self._read_anew = PhotoReader(transform, self._max_megapixels)
         workers = os.cpu_count() or 1
         results = map_ahead(
-            lambda job: self._read(job.location, job.file),
+            lambda job: read(job.location, job.file),
             jobs,
             workers=workers,
             ahead=2 * workers + self._encoder.batch_size,
@@ -88,8 +102,6 @@ class Run:
                 self._take(job, result)
                 progress(done, len(jobs))
         self._encode()
-        self._remove_missing()
-        self._commit()
 
     def _begin(self, plan: Plan) -> None:
         self._tally.unchanged += plan.unchanged

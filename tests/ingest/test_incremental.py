@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 import mmsearch
-from mmsearch.encoders.base import Embeddings, Pixels
-from mmsearch.errors import QueryError, SourceNotFoundError
+from mmsearch.encoders.base import Embeddings, EncoderIdentity, Pixels
+from mmsearch.errors import (
+    EncoderMismatchError,
+    QueryError,
+    SourceNotFoundError,
+    UnknownEncoderError,
+)
 from mmsearch.testing import TinyEncoder, make_photo
 
 
@@ -316,6 +322,31 @@ def test_reencoding_drops_what_can_no_longer_be_read(index, photos) -> None:
     assert sorted(names(index)) == ["green.png", "yellow.png"]
     assert {failure.path.name for failure in index.status().failed} == {"red.png", "blue.png"}
     assert index.verify() == []
+
+
+def test_an_unchanged_tree_is_checked_without_its_encoder(index, photos) -> None:
+    index.reencode(TinyEncoder(seed=5))  # which no name stands for, so it cannot be loaded again
+    index.add(photos)
+    (photos / "red.png").unlink()
+    with mmsearch.open(index.path) as again:
+        assert counts(again.add(photos)) == (0, 0, 1, 3, 0)
+        make_photo(photos / "new.png", "red")
+        with pytest.raises(EncoderMismatchError):
+            again.add(photos)
+
+
+def test_the_same_weights_under_another_name_are_no_other_encoder(index, photos, encoder) -> None:
+    class Moved(CountingEncoder):
+        @property
+        def identity(self) -> EncoderIdentity:
+            return replace(super().identity, spec="elsewhere")
+
+    index.add(photos)
+    moved = Moved()
+    index.reencode(moved)
+    assert moved.encoded == 0
+    with mmsearch.open(index.path) as again, pytest.raises(UnknownEncoderError, match="elsewhere"):
+        again.search("red")
 
 
 COLOURS = ["red", "green", "blue", "yellow", "purple", "orange"]
