@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mmsearch.catalog.failures import as_storage_error
 from mmsearch.catalog.paths import decode_path, encode_path, resolve_source
 from mmsearch.catalog.records import STORED_DTYPE, ItemRecord, StoredEncoder
-from mmsearch.errors import IndexFormatError, IndexNotFoundError
+from mmsearch.errors import IndexFormatError, IndexNotFoundError, StorageError
 from mmsearch.items import Failure, MediaInfo, Modality
 
 APPLICATION_ID = 0x6D6D7365
@@ -56,9 +56,11 @@ class CatalogReader:
             )
         with self._reading_errors():
             self._connection = _open_for_reading(directory / CATALOG_NAME)
-            application = self._one("PRAGMA application_id")
-            version = self._one("PRAGMA user_version")
-        check_format(application, version)
+        try:
+            check_format(self._one("PRAGMA application_id"), self._one("PRAGMA user_version"))
+        except StorageError:
+            self._connection.close()
+            raise
 
     def close(self) -> None:
         """Closes the connection."""

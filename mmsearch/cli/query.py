@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmsearch.cli.options import DeviceOption, IndexOption, JsonOption, settings_with
-from mmsearch.cli.output import note, short_path, show, show_json, table
+from mmsearch.cli.output import note, printable, short_path, show, show_json, table
 from mmsearch.items import Modality
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def query(
     import mmsearch
 
     settings = settings_with(index=index, device=device)
-    is_image = _names_a_file(text)
+    is_image = _names_an_image(text)
     with mmsearch.open(settings.index_path(), device=settings.device) as opened:
         opened.max_megapixels = settings.max_megapixels
         started = time.perf_counter()
@@ -79,12 +79,20 @@ def query(
         _show(hits)
 
 
-def _names_a_file(text: str) -> bool:
-    """Whether a query is the path of a file rather than words."""
+def _names_an_image(text: str) -> bool:
+    """Whether a query is the path of an image rather than words."""
+    from mmsearch.media.formats import is_photo
+
     try:
-        return Path(text).expanduser().is_file()
-    except (OSError, ValueError):  # longer than a path may be, or with a NUL in it
+        path = Path(text).expanduser()
+        exists = path.is_file()
+    except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, or no such user's home
         return False
+    looks_like_one = is_photo(path.name) and " " not in text
+    if looks_like_one and not exists:
+        note(f"There is no file {printable(text)} here, so these words are searched for.")
+    # A file without a photo's suffix is meant only where it is clearly a path.
+    return exists and (is_photo(path.name) or Path(text).name != text)
 
 
 def _show(hits: list[Hit]) -> None:

@@ -45,6 +45,18 @@ def test_query_by_a_photo(mmsearch, photos: Path) -> None:
     assert done.stdout == f"{photos / 'blue.png'}\n"
 
 
+def test_a_query_is_an_image_only_if_it_names_one(mmsearch, photos: Path, tmp_path: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    (tmp_path / "red").write_text("a file that happens to be called so")
+    assert mmsearch("query", "red", "-k", "1", "--paths").stdout.endswith("red.png\n")
+    (photos / "blue.png").rename(tmp_path / "nosuffix")
+    done = mmsearch("query", "./nosuffix", "-k", "1", "--paths")
+    assert done.stdout.endswith("blue.png\n")
+    assert "no file blu.png here" in mmsearch("query", "blu.png").stderr
+    assert mmsearch("query", "x" * 5000, "-k", "1").stderr == ""
+    mmsearch("query", "~nobodyatall/x.jpg")
+
+
 def test_query_in_a_folder(mmsearch, photos: Path) -> None:
     mmsearch("index", photos, *MODEL)
     done = mmsearch("query", "red", "--in", photos / "deep", "--paths")
