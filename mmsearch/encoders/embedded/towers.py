@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,28 +21,34 @@ if TYPE_CHECKING:
 MAX_TOKENS = 128
 """Texts are cut here; the text tower was trained on texts of this length."""
 
-IMAGE_BATCH = 8
-"""Larger batches fall out of the processor's cache, and are slower."""
+IMAGE_BATCH = 32
+"""How many images to give the image tower at once: enough to keep several cores busy."""
 
+_IMAGES_A_RUN = 4  # more fall out of the processor's cache, and are slower
 _TEXT_BATCH = 32
 
 
 class ImageTower:
     """EfficientNet-Lite2, exported by ``mmsearch.training``.
 
+    Images are computed side by side, each by one thread. ONNX Runtime's own threads would share
+    each image, and wait for each other busily: on two cores that are also decoding photos, that
+    takes twice the processor time an image.
+
     Args:
         path: the ONNX file.
-        threads: how many ONNX Runtime computes with; None takes one a core.
+        threads: how many images are computed side by side; None takes one a core.
 
     Raises:
         WeightsError: ``path`` is not there or cannot be loaded.
     """
 
     def __init__(self, path: Path, threads: int | None) -> None:
-        self._session = _open_session(path, threads)
+        self._session = _open_session(path, threads=1)
+        self._threads = threads or os.cpu_count() or 1
 
     def batches(self, pixels: Pixels) -> Iterator[tuple[Floats, Floats]]:
-        """Features and class logits of images, at most ``IMAGE_BATCH`` at once, in order.
+        """Features and class logits of images, some at once, in order.
 
         Args:
             pixels: uint8 RGB, shape (n, height, width, 3).
@@ -48,10 +56,15 @@ class ImageTower:
         Yields:
             Features, float32 of shape (m, features), and logits, float32 of shape (m, 1000).
         """
-        for start in range(0, len(pixels), IMAGE_BATCH):
-            feed = {"pixels": pixels[start : start + IMAGE_BATCH]}
-            features, logits = self._session.run(["features", "logits"], feed)
-            yield features, logits
+        starts = range(0, len(pixels), _IMAGES_A_RUN)
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="mmsearch-encode") as pool:
+            yield from pool.map(
+                self._run, (pixels[start : start + _IMAGES_A_RUN] for start in starts)
+            )
+
+    def _run(self, pixels: Pixels) -> tuple[Floats, Floats]:
+        features, logits = self._session.run(["features", "logits"], {"pixels": pixels})
+        return features, logits
 
 
 class TextTower:
