@@ -38,7 +38,7 @@ class AlignmentSettings:
     batch: int = 1024
     learning_rate: float = 5e-3
     weight_decay: float = 1e-2
-    dropout: float = 0.75
+    dropout: float = 0.5
     temperature: float = 1 / 30
     seed: int = 0
 

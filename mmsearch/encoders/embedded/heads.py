@@ -37,7 +37,7 @@ from mmsearch.errors import WeightsError
 
 Floats = NDArray[np.float32]
 
-CLASS_WEIGHT = 0.45
+CLASS_WEIGHT = 0.5
 """Length of the class name part; the aligned part has length 1."""
 
 LIKELIEST = 10
