@@ -21,7 +21,7 @@ import numpy as np
 
 from mmsearch.catalog.reader import CATALOG_NAME, CatalogReader
 from mmsearch.catalog.records import StoredEncoder
-from mmsearch.errors import IndexExistsError, IndexLockedError, StorageError
+from mmsearch.errors import IndexExistsError, IndexLockedError, IndexNotFoundError, StorageError
 
 if TYPE_CHECKING:
     from mmsearch.catalog.catalog import Catalog
@@ -34,9 +34,14 @@ _log = logging.getLogger(__name__)
 
 
 class Stamp(NamedTuple):
-    """What a vector store agrees with: an encoder's id and a catalog generation."""
+    """What a vector store agrees with.
 
-    encoder: str
+    Attributes:
+        origin: names the catalog and its encoder.
+        generation: the catalog's.
+    """
+
+    origin: str
     generation: int
 
 
@@ -76,7 +81,7 @@ class IndexDirectory:
 
         Raises:
             IndexExistsError: there is one already.
-            StorageError: the directory cannot be made, or holds other things.
+            StorageError: the directory cannot be made or written to.
         """
         path = path.absolute()
         try:
@@ -105,8 +110,7 @@ class IndexDirectory:
             IndexDamagedError: the catalog cannot be read.
         """
         with self._turn, self._reader.snapshot():
-            encoder = self._reader.encoder()
-            stamp = Stamp(encoder.id, self._reader.generation())
+            encoder, stamp = self._encoder_and_stamp()
             vectors = self._vectors_at_stamp(stamp, encoder.dim)
             if self._saved_at != stamp:
                 self._try_to_save(vectors, stamp)
@@ -123,6 +127,7 @@ class IndexDirectory:
         """Opens the catalog for writing, as the only writer; saves the vectors at the end.
 
         Raises:
+            IndexNotFoundError: the index is no longer there.
             IndexLockedError: another process is writing.
             StorageError: the directory cannot be written to.
         """
@@ -131,6 +136,7 @@ class IndexDirectory:
         with _lock(self.path):
             catalog = Catalog(self.path)
             try:
+                self._drop_vectors_ahead()
                 yield catalog
             finally:
                 catalog.close()
@@ -150,11 +156,11 @@ class IndexDirectory:
         """
         with self.reading() as reader:
             found = reader.problems()
-            encoder, generation = reader.encoder(), reader.generation()
-            if loaded := self._load(encoder.id, encoder.dim):
+            encoder, stamp = self._encoder_and_stamp()
+            if loaded := self._load(stamp.origin, encoder.dim):
                 vectors, saved_at = loaded
                 differ = not np.array_equal(vectors.ids, reader.embedded_ids())
-                if saved_at > generation or (saved_at == generation and differ):
+                if saved_at > stamp.generation or (saved_at == stamp.generation and differ):
                     found.append("vectors.faiss does not agree with the catalog")
         return found
 
@@ -169,25 +175,46 @@ class IndexDirectory:
             self._vectors = self._vectors_at = self._saved_at = None
             self._save_vectors()
 
+    def _encoder_and_stamp(self) -> tuple[StoredEncoder, Stamp]:
+        """The encoder, and what vectors must agree with; inside a snapshot."""
+        encoder = self._reader.encoder()
+        origin = f"{self._reader.created_at()} {encoder.id}"
+        return encoder, Stamp(origin, self._reader.generation())
+
     def _vectors_at_stamp(self, stamp: Stamp, dim: int) -> VectorStore:
         """The vector store at a generation, caught up from the catalog where it is behind."""
         if (
             self._vectors is None
             or self._vectors_at is None
-            or (self._vectors_at.encoder != stamp.encoder)
+            or self._vectors_at.origin != stamp.origin
+            or self._vectors_at.generation > stamp.generation
         ):
-            loaded = self._load(stamp.encoder, dim)
-            self._vectors, generation = loaded or (_empty_store(dim), 0)
-            self._vectors_at = self._saved_at = Stamp(stamp.encoder, generation)
+            loaded = self._load(stamp.origin, dim)
+            if loaded is None or loaded[1] > stamp.generation:  # only one behind can catch up
+                loaded = (_empty_store(dim), 0)
+            self._vectors, generation = loaded
+            self._vectors_at = self._saved_at = Stamp(stamp.origin, generation)
         if self._vectors_at != stamp:
             _catch_up(self._vectors, self._reader)
             self._vectors_at = stamp
         return self._vectors
 
-    def _load(self, encoder: str, dim: int) -> tuple[VectorStore, int] | None:
+    def _load(self, origin: str, dim: int) -> tuple[VectorStore, int] | None:
         from mmsearch.vectors.faiss import FaissStore
 
-        return FaissStore.load(self.path / VECTORS_NAME, dim=dim, encoder=encoder)
+        return FaissStore.load(self.path / VECTORS_NAME, dim=dim, origin=origin)
+
+    def _drop_vectors_ahead(self) -> None:
+        """Deletes vectors from a future that a catalog restored from a backup never had.
+
+        Once the catalog has grown past their generation, nothing would tell them apart.
+        """
+        from mmsearch.vectors.faiss import saved_generation
+
+        path = self.path / VECTORS_NAME
+        with self.reading() as reader:
+            if saved_generation(path) > reader.generation():
+                path.unlink()
 
     def _try_to_save(self, vectors: VectorStore, stamp: Stamp) -> None:
         """Saves what was caught up, so that the next reader need not do it again.
@@ -212,14 +239,13 @@ class IndexDirectory:
     def _save_vectors(self) -> None:
         """Catches the vector store up and saves it; the caller holds the lock."""
         with self._turn, self._reader.snapshot():
-            encoder = self._reader.encoder()
-            stamp = Stamp(encoder.id, self._reader.generation())
+            encoder, stamp = self._encoder_and_stamp()
             vectors = self._vectors_at_stamp(stamp, encoder.dim)
             if self._saved_at != stamp:
                 self._save(vectors, stamp)
 
     def _save(self, vectors: VectorStore, stamp: Stamp) -> None:
-        vectors.save(self.path / VECTORS_NAME, generation=stamp.generation, encoder=stamp.encoder)
+        vectors.save(self.path / VECTORS_NAME, generation=stamp.generation, origin=stamp.origin)
         self._saved_at = stamp
 
 
@@ -244,6 +270,8 @@ def _lock(path: Path) -> Iterator[None]:
     """Holds the writer's lock; the system releases it when the process ends, however it ends."""
     from filelock import FileLock, Timeout
 
+    if not path.is_dir():  # a lock would make it
+        raise IndexNotFoundError(f"There is no index at {path} any more.")
     lock = FileLock(path / LOCK_NAME, timeout=0)
     try:
         lock.acquire()

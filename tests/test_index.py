@@ -141,20 +141,81 @@ def test_verify_finds_vectors_that_disagree_and_repair_mends_them(
 ) -> None:
     index.add(photos)
     assert index.verify() == []
-    other_photos = make_photo(tmp_path / "other" / "one.png", "red").parent
-    with mmsearch.create(tmp_path / "other.mmsearch", model="testing") as other:
-        other.add(other_photos)
-        # Brings the other index to the same or a later generation than the first.
-        for _ in range(5):
-            make_photo(other_photos / "one.png", "green", size=(8 + _, 8))
-            other.add(other_photos)
-        shutil.copy(other.path / "vectors.faiss", index.path / "vectors.faiss")
+    index.close()
+    shutil.copytree(index.path, tmp_path / "copy")
+    with mmsearch.open(tmp_path / "copy") as copy:
+        copy.remove(photos / "deep")
+    shutil.copy(tmp_path / "copy" / "vectors.faiss", index.path / "vectors.faiss")
 
     with mmsearch.open(index.path) as again:
         assert again.verify() == ["vectors.faiss does not agree with the catalog"]
         again.repair()
         assert again.verify() == []
         assert len(answers(again)) == 4
+
+
+def test_vectors_of_another_catalog_are_not_used(index: mmsearch.Index, tmp_path: Path) -> None:
+    index.add(make_photo(tmp_path / "photos" / "red.png", "red"))
+    index.close()
+    expected = answers(index := mmsearch.open(index.path))
+    with mmsearch.create(tmp_path / "other.mmsearch", model="testing") as other:
+        other.add(make_photo(tmp_path / "other" / "blue.png", "blue"))
+    shutil.copy(other.path / "vectors.faiss", index.path / "vectors.faiss")
+
+    with mmsearch.open(index.path) as again:
+        assert answers(again) == expected
+    index.close()
+
+
+def test_a_catalog_made_anew_does_not_take_old_vectors_over(
+    index: mmsearch.Index, tmp_path: Path
+) -> None:
+    index.add(make_photo(tmp_path / "red.png", "red"))
+    index.close()
+    for file in index.path.glob("catalog.sqlite*"):
+        file.unlink()
+
+    with mmsearch.create(index.path, model="testing") as again:
+        again.add(make_photo(tmp_path / "blue.png", "blue"))
+        assert again.search("blue", k=1)[0].score > 0.5
+
+
+def test_a_catalog_restored_from_a_backup_does_not_meet_vectors_from_its_future(
+    index: mmsearch.Index, tmp_path: Path
+) -> None:
+    index.add(make_photo(tmp_path / "green.png", "green"))
+    index.close()
+    backup = (index.path / "catalog.sqlite").read_bytes()
+    with mmsearch.open(index.path) as again:
+        again.add(make_photo(tmp_path / "red.png", "red"))
+    (index.path / "catalog.sqlite").write_bytes(backup)
+
+    with mmsearch.open(index.path) as again:
+        again.add(make_photo(tmp_path / "blue.png", "blue"))
+        assert answers(again)[0][0] != "red.png"
+        assert again.search("blue", k=1)[0].path.name == "blue.png"
+
+
+def test_a_deleted_index_is_not_made_again_by_one_that_is_still_open(
+    index: mmsearch.Index, photos: Path
+) -> None:
+    index.add(photos)
+    shutil.rmtree(index.path)
+
+    assert len(index.search("red")) == 4
+    with pytest.raises(IndexNotFoundError):
+        index.add(photos)
+    assert not index.path.exists()
+
+    index.path.mkdir()
+    with pytest.raises(IndexNotFoundError):
+        index.add(photos)
+    assert not (index.path / "catalog.sqlite").exists()
+
+
+def test_an_index_whose_path_cannot_be_looked_at_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StorageError):
+        mmsearch.open(tmp_path / ("x" * 300))
 
 
 def test_searches_from_several_threads_agree(index: mmsearch.Index, photos: Path) -> None:

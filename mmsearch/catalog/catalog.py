@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from mmsearch.catalog.failures import as_storage_error
 from mmsearch.catalog.migrations import create_tables, migrate
-from mmsearch.catalog.paths import relative_to_index, resolve_source
-from mmsearch.catalog.reader import CATALOG_NAME
+from mmsearch.catalog.paths import resolve_source
+from mmsearch.catalog.reader import CATALOG_NAME, require_catalog
 from mmsearch.catalog.records import ItemToEncode, KnownAsset, Source, StoredEncoder
 from mmsearch.catalog.schema import (
     AssetRow,
@@ -40,31 +40,46 @@ class Catalog:
         """Opens an existing catalog and brings it to the current format.
 
         Raises:
+            IndexNotFoundError: there is none.
             IndexFormatError: a newer mmsearch made it, or it is no catalog.
             IndexDamagedError: SQLite cannot read it.
         """
+        require_catalog(directory)
         self._directory = directory
-        self._engine = _connect(directory / CATALOG_NAME)
-        with self._reading_errors():
+        self._engine = _connect(directory / CATALOG_NAME, journal="WAL")
+        with _reading_errors(directory):
             migrate(self._engine)
 
     @classmethod
     def create(cls, directory: Path, encoder: StoredEncoder) -> Catalog:
-        """Makes an empty catalog for an encoder's embeddings."""
-        # Made under another name: a catalog without its first rows is never seen.
+        """Makes an empty catalog for an encoder's embeddings.
+
+        Raises:
+            StorageError: the disk is full, or cannot be written to.
+        """
+        # Made under another name: a catalog without its first rows is never seen. And without a
+        # write-ahead log, which the new name would leave behind.
+        finished = directory / CATALOG_NAME
         unfinished = directory / (CATALOG_NAME + ".new")
-        unfinished.unlink(missing_ok=True)
-        engine = _connect(unfinished)
-        create_tables(engine)
-        with Session(engine) as session:
-            row = _encoder_row(encoder)
-            session.add(row)
-            session.flush()
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            session.add(IndexInfoRow(id=1, generation=1, created_at=now, active_encoder=row.id))
-            session.commit()
-        engine.dispose()
-        unfinished.replace(directory / CATALOG_NAME)
+        _delete_database(unfinished)
+        engine = _connect(unfinished, journal="DELETE")
+        try:
+            with _reading_errors(directory):
+                create_tables(engine)
+                with Session(engine) as session, session.begin():
+                    row = _encoder_row(encoder)
+                    session.add(row)
+                    session.flush()
+                    now = datetime.now(UTC).isoformat(timespec="microseconds")
+                    session.add(
+                        IndexInfoRow(id=1, generation=1, created_at=now, active_encoder=row.id)
+                    )
+            engine.dispose()
+            _delete_database(finished)  # the log of one that was deleted would be played back
+            unfinished.replace(finished)
+        finally:
+            engine.dispose()
+            _delete_database(unfinished)
         return cls(directory)
 
     def close(self) -> None:
@@ -74,9 +89,9 @@ class Catalog:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """One atomic change of the catalog, as the next generation."""
-        with self._reading_errors(), Session(self._engine) as session, session.begin():
+        with self._session() as session, session.begin():
             active = session.scalars(select(IndexInfoRow.active_encoder)).one()
-            yield Transaction(session, active)
+            yield Transaction(session, self._directory, active)
             session.execute(update(IndexInfoRow).values(generation=IndexInfoRow.generation + 1))
 
     def sources(self) -> list[Source]:
@@ -86,18 +101,6 @@ class Catalog:
                 Source(row.id, resolve_source(row.path, self._directory), tuple(row.exclude))
                 for row in session.scalars(select(SourceRow).order_by(SourceRow.id))
             ]
-
-    def put_source(self, path: Path, exclude: Sequence[str]) -> Source:
-        """Adds a source, or changes the exclusions of an existing one."""
-        stored = relative_to_index(path, self._directory)
-        with self._session() as session, session.begin():
-            row = session.scalars(select(SourceRow).where(SourceRow.path == stored)).one_or_none()
-            if row is None:
-                row = SourceRow(path=stored, exclude=list(exclude))
-                session.add(row)
-            row.exclude = list(exclude)
-            session.flush()
-            return Source(row.id, path, tuple(exclude))
 
     def known_assets(self, source_id: int) -> dict[str, KnownAsset]:
         """Everything known of the files of one source, by path."""
@@ -150,7 +153,14 @@ class Catalog:
         """The items that have no embedding under this encoder, in order of their ids."""
         encoded = select(EmbeddingRow.item_id).where(EmbeddingRow.encoder_id == encoder_row)
         query = (
-            select(ItemRow.id, ItemRow.asset_id, SourceRow.path, AssetRow.path, ItemRow.modality)
+            select(
+                ItemRow.id,
+                ItemRow.asset_id,
+                SourceRow.path,
+                AssetRow.path,
+                ItemRow.modality,
+                AssetRow.content_hash,
+            )
             .join(AssetRow, AssetRow.id == ItemRow.asset_id)
             .join(SourceRow, SourceRow.id == AssetRow.source_id)
             .where(ItemRow.id.not_in(encoded))
@@ -163,33 +173,41 @@ class Catalog:
                     asset_id=asset,
                     path=resolve_source(source, self._directory) / path,
                     modality=Modality(modality),
+                    content_hash=content,
                 )
-                for item, asset, source, path, modality in session.execute(query)
+                for item, asset, source, path, modality, content in session.execute(query)
             ]
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        with self._reading_errors(), Session(self._engine) as session:
+        with _reading_errors(self._directory), Session(self._engine) as session:
             yield session
 
-    @contextmanager
-    def _reading_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except DatabaseError as error:
-            if isinstance(error.orig, sqlite3.Error):
-                raise as_storage_error(error.orig, self._directory) from error
-            raise
+
+@contextmanager
+def _reading_errors(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except DatabaseError as error:
+        if isinstance(error.orig, sqlite3.Error):
+            raise as_storage_error(error.orig, directory) from error
+        raise
 
 
-def _connect(path: Path) -> Engine:
+def _delete_database(path: Path) -> None:
+    """Deletes a database file and what SQLite keeps beside it, as far as they are there."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _connect(path: Path, *, journal: str) -> Engine:
     engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": 30})
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _record: object) -> None:
         # Python's driver would begin transactions late and leave table changes out of them.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA journal_mode = {journal}")
         # FULL: a commit is on the disk when it returns, also through a power cut.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -21,6 +21,11 @@ def as_storage_error(error: sqlite3.Error, directory: Path) -> StorageError:
             f"The disk that holds {directory} is full. Everything committed so far is kept: "
             "free some space and run the same command again."
         )
+    if "disk I/O error" in message:
+        return StorageError(
+            f"The disk that holds {directory} reports an error: it may be full or failing. "
+            "Everything committed so far is kept: run the same command again when it is well."
+        )
     if "locked" in message:
         return IndexLockedError(
             f"Another process holds the catalog of {directory}; try again when it is done."

@@ -47,13 +47,10 @@ class CatalogReader:
             IndexNotFoundError: there is none.
             IndexFormatError: a newer mmsearch made it, or it is no catalog.
             IndexDamagedError: SQLite cannot read it.
+            StorageError: the directory may not be looked into.
         """
         self._directory = directory
-        if not (directory / CATALOG_NAME).is_file():
-            raise IndexNotFoundError(
-                f"There is no index at {directory}: make one with `mmsearch index FOLDER`, "
-                "or give another --index."
-            )
+        require_catalog(directory)
         with self._reading_errors():
             self._connection = _open_for_reading(directory / CATALOG_NAME)
         try:
@@ -79,6 +76,10 @@ class CatalogReader:
     def generation(self) -> int:
         """Grows with every commit."""
         return int(self._one("SELECT generation FROM index_info"))
+
+    def created_at(self) -> str:
+        """When the catalog was made, to the microsecond: tells it from any other."""
+        return str(self._one("SELECT created_at FROM index_info"))
 
     def encoder(self) -> StoredEncoder:
         """The encoder that made the searchable embeddings."""
@@ -250,6 +251,24 @@ class CatalogReader:
             yield
         except sqlite3.Error as error:
             raise as_storage_error(error, self._directory) from error
+
+
+def require_catalog(directory: Path) -> None:
+    """Tells whether there is a catalog to open.
+
+    Raises:
+        IndexNotFoundError: there is none.
+        StorageError: the directory may not be looked into.
+    """
+    try:
+        exists = (directory / CATALOG_NAME).is_file()
+    except OSError as error:
+        raise StorageError(f"The index {directory} cannot be read: {error.strerror}.") from error
+    if not exists:
+        raise IndexNotFoundError(
+            f"There is no index at {directory}: make one with `mmsearch index FOLDER`, "
+            "or give another --index."
+        )
 
 
 def check_format(application: int, version: int, *, newest: int = FORMAT_VERSION) -> None:

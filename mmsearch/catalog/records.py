@@ -73,12 +73,13 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class ItemToEncode:
-    """An item that has no embedding under some encoder yet."""
+    """An item that has no embedding under some encoder yet, and the content that it stands for."""
 
     id: int
     asset_id: int
     path: Path
     modality: Modality
+    content_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,8 @@ class EmbeddingRow(Base):
     """The vector of an item under one encoder: little-endian float16, ``dim`` of them."""
 
     __tablename__ = "embedding"
+    # Without it, every deleted item would scan the whole table for its embeddings.
+    __table_args__ = (Index("embedding_by_item", "item_id"),)
 
     encoder_id: Mapped[int] = mapped_column(
         ForeignKey("encoder.id", ondelete="CASCADE"), primary_key=True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from mmsearch.catalog.records import STORED_DTYPE, FileState, NewItem
+from mmsearch.catalog.paths import relative_to_index
+from mmsearch.catalog.records import STORED_DTYPE, FileState, NewItem, Source
 from mmsearch.catalog.schema import (
     AssetRow,
     EmbeddingRow,
@@ -26,8 +28,9 @@ from mmsearch.items import MediaInfo, Modality
 class Transaction:
     """Changes that are committed together; made by `Catalog.transaction`."""
 
-    def __init__(self, session: Session, active_encoder: int) -> None:
+    def __init__(self, session: Session, directory: Path, active_encoder: int) -> None:
         self._session = session
+        self._directory = directory
         self._active_encoder = active_encoder
 
     def put_asset(
@@ -99,6 +102,19 @@ class Transaction:
         for asset_id in asset_ids:
             self._session.execute(delete(AssetRow).where(AssetRow.id == asset_id))
 
+    def add_source(self, path: Path, exclude: Sequence[str]) -> Source:
+        """Adds a source; ``path`` is absolute."""
+        row = SourceRow(path=relative_to_index(path, self._directory), exclude=list(exclude))
+        self._session.add(row)
+        self._session.flush()
+        return Source(row.id, path, tuple(exclude))
+
+    def put_exclude(self, source_id: int, exclude: Sequence[str]) -> None:
+        """Changes the exclusions of a source."""
+        self._session.execute(
+            update(SourceRow).where(SourceRow.id == source_id).values(exclude=list(exclude))
+        )
+
     def remove_source(self, source_id: int) -> None:
         """Deletes a source and everything in it."""
         self._session.execute(delete(SourceRow).where(SourceRow.id == source_id))
@@ -131,11 +147,20 @@ class Transaction:
             self._put_embedding(encoder_row, item_id, vector)
 
     def note_failure(self, asset_id: int, reason: str, kind: str) -> None:
-        """Records on a stored asset that its file can no longer be read; its items stay."""
+        """Records on a stored asset that its file can no longer be read; its items stay.
+
+        Its content is forgotten, so that the next run tries again though the file looks the same.
+        """
         self._session.execute(
             update(AssetRow)
             .where(AssetRow.id == asset_id)
-            .values(failure=reason, failure_kind=kind)
+            .values(failure=reason, failure_kind=kind, content_hash=None)
+        )
+
+    def forget_content(self, asset_id: int) -> None:
+        """Makes the next run read a file again: it is not known what its embedding is of."""
+        self._session.execute(
+            update(AssetRow).where(AssetRow.id == asset_id).values(content_hash=None, size=-1)
         )
 
     def activate_encoder(self, encoder_row: int) -> None:

@@ -78,3 +78,6 @@ def _embed(
             batch = photos[start : start + encoder.batch_size]
             vectors = encoder.encode_images(np.stack([photo.pixels for _, photo in batch]))
             change.put_embeddings(row, [item.id for item, _ in batch], vectors)
+        for item, photo in photos:
+            if photo.file.content_hash != item.content_hash:  # edited since it was indexed
+                change.forget_content(item.asset_id)

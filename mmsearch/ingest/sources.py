@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mmsearch.catalog.catalog import Catalog
@@ -48,15 +48,16 @@ def scope_of(catalog: Catalog, path: Path, exclude: Sequence[str] | None) -> Sco
     for source in known:
         if path.is_relative_to(source.path):
             if exclude is not None and tuple(exclude) != source.exclude:
-                source = catalog.put_source(source.path, exclude)
+                with catalog.transaction() as change:
+                    change.put_exclude(source.id, exclude)
+                source = replace(source, exclude=tuple(exclude))
             within = path.relative_to(source.path).as_posix()
             return Scope(source, "" if within == "." else within)
 
-    outer = catalog.put_source(path, exclude or ())
     inner = [source for source in known if source.path.is_relative_to(path)]
-    if inner:
-        with catalog.transaction() as change:
-            for source in inner:
-                prefix = source.path.relative_to(path).as_posix()
-                change.absorb_source(source.id, outer.id, prefix)
+    with catalog.transaction() as change:
+        outer = change.add_source(path, exclude or ())
+        for source in inner:
+            prefix = source.path.relative_to(path).as_posix()
+            change.absorb_source(source.id, outer.id, prefix)
     return Scope(outer)

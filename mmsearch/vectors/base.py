@@ -46,11 +46,11 @@ class VectorStore(Protocol):
             equal scores by ascending id.
         """
 
-    def save(self, path: Path, *, generation: int, encoder: str) -> None:
+    def save(self, path: Path, *, generation: int, origin: str) -> None:
         """Replaces the file at ``path`` atomically.
 
         Args:
             path: where to.
             generation: of the catalog that the store agrees with.
-            encoder: id of the encoder whose embeddings it holds.
+            origin: names the catalog and the encoder that its embeddings are from.
         """

@@ -1,7 +1,7 @@
 """The vector store on FAISS: exact search over float16 vectors.
 
 The file is FAISS's own format (``faiss.read_index`` opens it) followed by a short stamp that says
-which catalog generation and which encoder it belongs to. A file without a whole stamp was cut
+which catalog, encoder and generation it belongs to. A file without a whole stamp was cut
 short and counts as absent.
 """
 
@@ -68,25 +68,28 @@ class FaissStore:
         order = np.lexsort((ids, -scores))
         return scores[order], ids[order]
 
-    def save(self, path: Path, *, generation: int, encoder: str) -> None:
+    def save(self, path: Path, *, generation: int, origin: str) -> None:
         """Replaces the file at ``path`` atomically; see `VectorStore.save`."""
         payload = faiss.serialize_index(self._index)
-        stamp = _STAMP.pack(_MAGIC, generation, _digest(encoder), len(payload))
+        stamp = _STAMP.pack(_MAGIC, generation, _digest(origin), len(payload))
         unfinished = path.with_name(path.name + ".new")
-        with unfinished.open("wb") as file:
-            file.write(payload.data)
-            file.write(stamp)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        try:
+            with unfinished.open("wb") as file:
+                file.write(payload.data)
+                file.write(stamp)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:  # on a full disk the unfinished file would keep it full
+            unfinished.unlink(missing_ok=True)
 
     @classmethod
-    def load(cls, path: Path, *, dim: int, encoder: str) -> tuple[FaissStore, int] | None:
+    def load(cls, path: Path, *, dim: int, origin: str) -> tuple[FaissStore, int] | None:
         """Opens a saved store.
 
         Returns:
             The store and the catalog generation it was saved from, or None where the file is
-            absent, damaged, or holds another encoder's vectors.
+            absent, damaged, or of another origin.
         """
         try:
             data = np.fromfile(path, dtype=np.uint8)
@@ -95,7 +98,7 @@ class FaissStore:
         if len(data) < _STAMP.size:
             return None
         magic, generation, digest, size = _STAMP.unpack(data[-_STAMP.size :].tobytes())
-        if (magic, digest, size) != (_MAGIC, _digest(encoder), len(data) - _STAMP.size):
+        if (magic, digest, size) != (_MAGIC, _digest(origin), len(data) - _STAMP.size):
             return None
         try:
             index: Any = faiss.deserialize_index(data[:size])
@@ -109,5 +112,16 @@ class FaissStore:
         return store, generation
 
 
-def _digest(encoder: str) -> bytes:
-    return hashlib.sha256(encoder.encode()).digest()
+def saved_generation(path: Path) -> int:
+    """The catalog generation that a file was saved from; 0 where there is none to be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-_STAMP.size, os.SEEK_END)
+            magic, generation, _, _ = _STAMP.unpack(file.read())
+    except OSError:  # absent, or too short
+        return 0
+    return int(generation) if magic == _MAGIC else 0
+
+
+def _digest(origin: str) -> bytes:
+    return hashlib.sha256(origin.encode()).digest()

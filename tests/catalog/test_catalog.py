@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,16 +16,22 @@ from sqlalchemy import text
 from mmsearch.catalog.catalog import Catalog
 from mmsearch.catalog.migrations import migrate
 from mmsearch.catalog.reader import CATALOG_NAME, FORMAT_VERSION, CatalogReader
-from mmsearch.catalog.records import FileState, NewItem, StoredEncoder
+from mmsearch.catalog.records import FileState, NewItem, Source, StoredEncoder
 from mmsearch.errors import (
     IndexDamagedError,
     IndexFormatError,
     IndexNotFoundError,
+    StorageError,
 )
 from mmsearch.items import MediaInfo, Modality
 
 ENCODER = StoredEncoder("tiny@1", "tiny", "tiny", "1", {"height": 2}, dim=3)
 INFO = MediaInfo(640, 480, datetime(2024, 5, 6, 7, 8, 9), 48.2, -16.4, "Canon EOS 40D")
+
+
+def add_source(catalog: Catalog, path: Path, exclude: Sequence[str] = ()) -> Source:
+    with catalog.transaction() as change:
+        return change.add_source(path, exclude)
 
 
 def image(*values: float) -> NewItem:
@@ -46,7 +53,7 @@ def reader(catalog: Catalog, tmp_path: Path):
 
 
 def test_what_is_written_is_read(catalog: Catalog, reader: CatalogReader, tmp_path: Path) -> None:
-    source = catalog.put_source(tmp_path / "photos", ["*.tmp"])
+    source = add_source(catalog, tmp_path / "photos", ["*.tmp"])
     with catalog.transaction() as change:
         change.put_asset(source.id, FileState("a/b.jpg", 9, 8, "hash"), INFO, [image(1, 0, 0.5)])
 
@@ -73,7 +80,7 @@ def test_each_transaction_is_a_generation(catalog: Catalog, reader: CatalogReade
 def test_a_failing_transaction_changes_nothing(
     catalog: Catalog, reader: CatalogReader, tmp_path: Path
 ) -> None:
-    source = catalog.put_source(tmp_path, [])
+    source = add_source(catalog, tmp_path)
     before = reader.generation()
     with pytest.raises(ZeroDivisionError), catalog.transaction() as change:
         change.put_asset(source.id, FileState("a.jpg", 1, 1), INFO, [image(1, 0, 0)])
@@ -86,7 +93,7 @@ def test_a_failing_transaction_changes_nothing(
 def test_a_reader_sees_one_generation_while_another_is_written(
     catalog: Catalog, reader: CatalogReader, tmp_path: Path
 ) -> None:
-    source = catalog.put_source(tmp_path, [])
+    source = add_source(catalog, tmp_path)
     with reader.snapshot():
         before = reader.generation()
         with catalog.transaction() as change:
@@ -99,7 +106,7 @@ def test_a_reader_sees_one_generation_while_another_is_written(
 def test_item_ids_are_never_used_twice(
     catalog: Catalog, reader: CatalogReader, tmp_path: Path
 ) -> None:
-    source = catalog.put_source(tmp_path, [])
+    source = add_source(catalog, tmp_path)
     seen: list[int] = []
     for _ in range(3):
         with catalog.transaction() as change:
@@ -115,7 +122,7 @@ def test_item_ids_are_never_used_twice(
 def test_a_failure_replaces_items_and_content_replaces_a_failure(
     catalog: Catalog, reader: CatalogReader, tmp_path: Path
 ) -> None:
-    source = catalog.put_source(tmp_path, [])
+    source = add_source(catalog, tmp_path)
     file = FileState("a.jpg", 1, 1, "hash")
     with catalog.transaction() as change:
         change.put_asset(source.id, file, INFO, [image(1, 0, 0)])
@@ -135,7 +142,7 @@ def test_a_failure_replaces_items_and_content_replaces_a_failure(
 def test_names_that_are_not_utf8_are_found_again(
     catalog: Catalog, reader: CatalogReader, tmp_path: Path
 ) -> None:
-    source = catalog.put_source(tmp_path, [])
+    source = add_source(catalog, tmp_path)
     name = os.fsdecode(b"caf\xe9/\xff.jpg")
     with catalog.transaction() as change:
         change.put_asset(source.id, FileState(name, 1, 1), INFO, [image(1, 0, 0)])
@@ -148,7 +155,7 @@ def test_names_that_are_not_utf8_are_found_again(
 def test_folders_match_whole_names_only(
     catalog: Catalog, reader: CatalogReader, tmp_path: Path
 ) -> None:
-    source = catalog.put_source(tmp_path, [])
+    source = add_source(catalog, tmp_path)
     with catalog.transaction() as change:
         for path in ("a/x.jpg", "ab/x.jpg", "a%/x.jpg", "a"):
             change.put_asset(source.id, FileState(path, 1, 1), INFO, [image(1, 0, 0)])
@@ -218,3 +225,44 @@ def test_migrations_run_in_order_and_each_is_all_or_nothing(catalog: Catalog) ->
     assert "note" in tables
     assert "half" not in tables
     assert version == FORMAT_VERSION + 1
+
+
+def test_a_catalog_that_could_not_be_finished_leaves_nothing(tmp_path: Path) -> None:
+    """Whatever size the disk allows, there is a whole catalog or none, and the error is ours."""
+    resource = pytest.importorskip("resource", reason="POSIX only")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    outcomes = set()
+    for limit in range(0, 200_000, 8192):
+        directory = tmp_path / str(limit)
+        directory.mkdir()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        try:
+            Catalog.create(directory, ENCODER).close()
+        except StorageError:
+            pass
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        whole = (directory / CATALOG_NAME).exists()
+        outcomes.add(whole)
+        if whole:
+            reader = CatalogReader(directory)
+            assert reader.encoder() == ENCODER
+            reader.close()
+        assert not list(directory.glob("*.new*"))
+    assert outcomes == {True, False}
+
+
+def test_a_new_catalog_does_not_take_up_the_log_of_a_deleted_one(tmp_path: Path) -> None:
+    with Path(tmp_path, f"{CATALOG_NAME}-wal").open("wb") as log:
+        log.write(b"frames of a catalog that was deleted")
+    Catalog.create(tmp_path, ENCODER).close()
+
+    assert not (tmp_path / f"{CATALOG_NAME}-wal").exists()
+
+
+def test_deleting_an_item_does_not_scan_all_embeddings(catalog: Catalog, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / CATALOG_NAME) as connection:
+        (plan,) = connection.execute("EXPLAIN QUERY PLAN DELETE FROM embedding WHERE item_id = 1")
+    connection.close()
+
+    assert "SEARCH" in plan[-1]

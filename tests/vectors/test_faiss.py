@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsearch.vectors.faiss import FaissStore
+from mmsearch.vectors.faiss import FaissStore, saved_generation
 
 DIM = 8
 
@@ -77,9 +77,9 @@ def test_saved_and_loaded_it_gives_the_same_answers(tmp_path: Path) -> None:
     store = store_of(unit_rows(40))
     store.remove(np.array([3, 4], dtype=np.int64))
     query = unit_rows(1, 5)[0].astype(np.float32)
-    store.save(path, generation=7, encoder="a@1")
+    store.save(path, generation=7, origin="a@1")
 
-    loaded, generation = FaissStore.load(path, dim=DIM, encoder="a@1")
+    loaded, generation = FaissStore.load(path, dim=DIM, origin="a@1")
 
     assert generation == 7
     np.testing.assert_array_equal(loaded.ids, store.ids)
@@ -91,34 +91,51 @@ def test_saved_and_loaded_it_gives_the_same_answers(tmp_path: Path) -> None:
 
 def test_the_file_is_a_plain_faiss_index(tmp_path: Path) -> None:
     path = tmp_path / "vectors.faiss"
-    store_of(unit_rows(5)).save(path, generation=1, encoder="a@1")
+    store_of(unit_rows(5)).save(path, generation=1, origin="a@1")
 
     assert faiss.read_index(str(path)).ntotal == 5
 
 
-def test_another_encoders_file_is_not_used(tmp_path: Path) -> None:
+def test_a_file_of_another_origin_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "vectors.faiss"
-    store_of(unit_rows(5)).save(path, generation=1, encoder="a@1")
+    store_of(unit_rows(5)).save(path, generation=1, origin="a@1")
 
-    assert FaissStore.load(path, dim=DIM, encoder="b@1") is None
-    assert FaissStore.load(path, dim=DIM + 1, encoder="a@1") is None
-    assert FaissStore.load(tmp_path / "absent", dim=DIM, encoder="a@1") is None
+    assert FaissStore.load(path, dim=DIM, origin="b@1") is None
+    assert FaissStore.load(path, dim=DIM + 1, origin="a@1") is None
+    assert FaissStore.load(tmp_path / "absent", dim=DIM, origin="a@1") is None
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.1, 0.5, 0.99])
 def test_a_file_cut_short_is_not_used(tmp_path: Path, keep: float) -> None:
     path = tmp_path / "vectors.faiss"
-    store_of(unit_rows(5)).save(path, generation=1, encoder="a@1")
+    store_of(unit_rows(5)).save(path, generation=1, origin="a@1")
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
 
-    assert FaissStore.load(path, dim=DIM, encoder="a@1") is None
+    assert FaissStore.load(path, dim=DIM, origin="a@1") is None
 
 
 def test_a_garbled_file_is_not_used(tmp_path: Path) -> None:
     path = tmp_path / "vectors.faiss"
-    store_of(unit_rows(5)).save(path, generation=1, encoder="a@1")
+    store_of(unit_rows(5)).save(path, generation=1, origin="a@1")
     data = path.read_bytes()
     path.write_bytes(b"\x00" * 32 + data[32:])
 
-    assert FaissStore.load(path, dim=DIM, encoder="a@1") is None
+    assert FaissStore.load(path, dim=DIM, origin="a@1") is None
+
+
+def test_a_file_that_could_not_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "vectors.faiss").mkdir()
+    with pytest.raises((IsADirectoryError, PermissionError)):
+        store_of(unit_rows(5)).save(tmp_path / "vectors.faiss", generation=1, origin="a@1")
+
+    assert not (tmp_path / "vectors.faiss.new").exists()
+
+
+def test_the_saved_generation_is_told_without_loading(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.faiss"
+    assert saved_generation(path) == 0
+    path.write_bytes(b"short")
+    assert saved_generation(path) == 0
+    store_of(unit_rows(5)).save(path, generation=7, origin="a@1")
+    assert saved_generation(path) == 7
