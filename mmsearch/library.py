@@ -6,6 +6,7 @@ It joins the rooms and holds no logic of its own; the command line and the serve
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -89,6 +90,7 @@ class Index:
         self.max_megapixels = DEFAULT_MAX_MEGAPIXELS
         self._directory = directory
         self._encoder = encoder
+        self._loading = threading.Lock()
         self._device: Device = device
 
     @property
@@ -98,19 +100,22 @@ class Index:
 
     @property
     def encoder(self) -> DualEncoder:
-        """The encoder that the index was made with, loaded when first used.
+        """The encoder that made the index's embeddings, loaded when first used.
+
+        Another one is loaded where another process has re-encoded the index meanwhile.
 
         Raises:
             EncoderMismatchError: it is no longer the one that made the embeddings.
             EncoderError: it cannot be loaded.
         """
-        if self._encoder is None:
-            from mmsearch.encoders.registry import reopen
-
+        with self._loading:
             with self._directory.reading() as reader:
-                identity = _identity(reader.encoder())
-            self._encoder = reopen(identity, device=self._device)
-        return self._encoder
+                stored = reader.encoder()
+            if self._encoder is None or self._encoder.id != stored.id:
+                from mmsearch.encoders.registry import reopen
+
+                self._encoder = reopen(_identity(stored), device=self._device)
+            return self._encoder
 
     def add(
         self,
@@ -173,11 +178,14 @@ class Index:
             text=text,
             image=None if image is None else _absolute(image),
             modality=None if modality is None else _modality(modality),
-            folder=None if folder is None else Path(folder),
+            folder=None if folder is None else _in_home(folder),
         )
-        vector = embed_query(query, self.encoder, max_megapixels=self.max_megapixels)
-        with self._directory.snapshot() as snapshot:
-            return retrieve(snapshot, query, vector, k)
+        while True:  # once, unless another process re-encodes the index at this very moment
+            encoder = self.encoder
+            vector = embed_query(query, encoder, max_megapixels=self.max_megapixels)
+            with self._directory.snapshot() as snapshot:
+                if snapshot.encoder.id == encoder.id:
+                    return retrieve(snapshot, query, vector, k)
 
     def remove(self, *paths: StrPath) -> int:
         """Takes files and folders out of the index; nothing on disk is touched.
@@ -286,7 +294,12 @@ def _index_path(name_or_path: StrPath) -> Path:
 
 def _absolute(path: StrPath) -> Path:
     # Not resolve(): a link that the user names is the user's name for the place.
-    return Path(os.path.abspath(Path(path).expanduser()))  # noqa: PTH100
+    return Path(os.path.abspath(_in_home(path)))  # noqa: PTH100
+
+
+def _in_home(path: StrPath) -> Path:
+    # Not Path.expanduser(): a file may be called "~draft.jpg" where no user is called "draft".
+    return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def _modality(name: Modality | str) -> Modality:

@@ -49,9 +49,9 @@ class Settings:
         unless a folder of that name holds an index; everything else is a path.
         """
         given = self.index if name_or_path is None else name_or_path
-        path = Path(given).expanduser()
+        path = Path(os.path.expanduser(given))  # noqa: PTH111 - "~draft" need not be a user's home
         is_name = isinstance(given, str) and _BARE_NAME.fullmatch(given)
-        if is_name and not (path / "catalog.sqlite").exists():
+        if is_name and not os.path.exists(path / "catalog.sqlite"):  # noqa: PTH110 - never raises
             return self.data_dir / given
         return path.absolute()
 
@@ -137,7 +137,7 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
             raise SettingsError(f"{origin} must be a number above 0, not {value!r}.")
         return number
     if name == "data_dir":
-        return Path(value).expanduser().absolute()
+        return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111
     if not isinstance(value, str) or not value:
         raise SettingsError(f"{origin} must be a text, not {value!r}.")
     if name == "device" and value not in ("auto", "cpu", "cuda"):

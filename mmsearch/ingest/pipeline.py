@@ -12,6 +12,7 @@ from mmsearch.ingest.run import Progress, Run, no_progress
 from mmsearch.ingest.sources import Scope, scope_of
 from mmsearch.ingest.tally import Tally
 from mmsearch.items import IndexReport
+from mmsearch.media.discover import discover
 
 
 def update_index(
@@ -38,16 +39,30 @@ def update_index(
         progress: told after each file.
 
     Raises:
-        SourceNotFoundError: a path is not there; nothing was changed for it.
+        SourceNotFoundError: a path is not there; nothing was changed.
+        UnsupportedFormatError: a path is a file, but not a photo; nothing was changed.
+        SettingsError: a pattern names nothing; nothing was changed.
         IndexLockedError: another process is writing to the index.
     """
     tally = Tally()
     with directory.writing() as catalog:
         if paths:
-            scopes = [scope_of(catalog, path, exclude) for path in paths]
+            for path in paths:  # a mistake is found before anything is stored
+                discover(path, exclude=exclude or ())
+            scopes = [scope_of(catalog, path, exclude) for path in _outermost(paths)]
         else:
             scopes = [Scope(source) for source in catalog.sources()]
         plans = [make_plan(scope, catalog.known_assets(scope.source.id)) for scope in scopes]
         run = Run(catalog, load_encoder, max_megapixels, tally)
         run.execute(plans, progress or no_progress)
     return tally.report()
+
+
+def _outermost(paths: Sequence[Path]) -> list[Path]:
+    """Each path once, and none that lies in another one: no file is looked at twice."""
+    once = list(dict.fromkeys(paths))
+    return [
+        path
+        for path in once
+        if not any(path != other and path.is_relative_to(other) for other in once)
+    ]

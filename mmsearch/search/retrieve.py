@@ -79,7 +79,7 @@ def folders_matching(reader: CatalogReader, folder: Path) -> list[tuple[int, str
             inside = absolute.relative_to(root).as_posix()
             if reader.has_assets_under(source, inside):
                 matches.append((source, inside))
-    if not matches and not folder.is_absolute():
+    if not matches and folder.parts and not folder.is_absolute():
         inside = folder.as_posix().strip("/")
         matches = [
             (source, inside) for source in sources if reader.has_assets_under(source, inside)

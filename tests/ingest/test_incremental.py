@@ -21,8 +21,10 @@ from mmsearch.encoders.base import Embeddings, EncoderIdentity, Pixels
 from mmsearch.errors import (
     EncoderMismatchError,
     QueryError,
+    SettingsError,
     SourceNotFoundError,
     UnknownEncoderError,
+    UnsupportedFormatError,
 )
 from mmsearch.testing import TinyEncoder, make_photo
 
@@ -333,6 +335,93 @@ def test_an_unchanged_tree_is_checked_without_its_encoder(index, photos) -> None
         make_photo(photos / "new.png", "red")
         with pytest.raises(EncoderMismatchError):
             again.add(photos)
+
+
+@pytest.mark.parametrize(
+    ("name", "exclude", "error"),
+    [
+        ("nowhere", None, SourceNotFoundError),
+        ("notes.txt", None, UnsupportedFormatError),
+        ("photos", ["/"], SettingsError),
+    ],
+)
+def test_a_mistake_is_not_remembered_as_a_source(
+    index, photos, name: str, exclude: list[str] | None, error: type[Exception]
+) -> None:
+    (photos.parent / "notes.txt").write_text("no photo")
+    with pytest.raises(error):
+        index.add(photos, photos.parent / name, exclude=exclude)
+
+    assert index.status().sources == ()
+    index.update()
+
+
+def test_paths_given_twice_or_inside_each_other_are_indexed_once(index, photos) -> None:
+    assert counts(index.add(photos / "deep", photos, photos)) == (4, 0, 0, 0, 0)
+    assert counts(index.add(photos / "deep", photos)) == (0, 0, 0, 4, 0)
+    (photos / "deep" / "yellow.png").rename(photos / "a.png")
+    shutil.copy(photos / "a.png", photos / "b.png")
+
+    assert counts(index.add(photos, photos / "deep")) == (1, 1, 0, 3, 0)
+    assert set(names(index, "yellow")[:2]) == {"a.png", "b.png"}
+
+
+def test_new_exclusions_of_a_moved_index_make_no_second_source(tmp_path: Path) -> None:
+    photos = make_photo(tmp_path / "there" / "photos" / "red.png", "red").parent
+    with mmsearch.create(tmp_path / "here" / "index", model="testing") as index:
+        index.add(photos)
+    shutil.move(tmp_path / "here" / "index", tmp_path / "there" / "index")
+
+    with mmsearch.open(tmp_path / "there" / "index") as index:
+        assert counts(index.add(photos, exclude=["*.gif"])) == (0, 0, 0, 1, 0)
+        assert index.status().sources == (photos,)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="homes are found in another way")
+def test_a_name_that_looks_like_a_home_is_a_name(index, tmp_path, monkeypatch) -> None:
+    make_photo(tmp_path / "~draft.png", "red")
+    monkeypatch.chdir(tmp_path)
+
+    assert counts(index.add("~draft.png")) == (1, 0, 0, 0, 0)
+
+
+def test_what_could_not_be_read_for_another_encoder_is_tried_again(index, photos) -> None:
+    index.add(photos)
+    photos.rename(photos.with_name("unplugged"))
+    index.reencode(TinyEncoder(seed=1))
+    assert index.status().assets == 0
+    photos.with_name("unplugged").rename(photos)
+
+    assert counts(index.update()) == (4, 0, 0, 0, 0)
+    assert names(index)[0] == "red.png"
+
+
+def test_content_that_changed_before_reencoding_is_not_taken_for_the_old(index, photos) -> None:
+    index.add(photos)
+    shutil.copy2(photos / "red.png", photos.parent / "old.png")
+    make_photo(photos / "red.png", "blue")
+    index.reencode(TinyEncoder(seed=1))
+    shutil.copy2(photos.parent / "old.png", photos / "a.png")
+
+    index.update()
+
+    assert names(index)[0] == "a.png"
+
+
+def test_an_open_index_follows_when_another_process_changes_the_encoder(tmp_path: Path) -> None:
+    photos = make_photo(tmp_path / "photos" / "red.png", "red").parent
+    make_photo(photos / "blue.png", "blue")
+    with (
+        mmsearch.create(tmp_path / "index", model=TinyEncoder(seed=1)) as index,
+        mmsearch.open(tmp_path / "index") as other,
+    ):
+        index.add(photos)
+        other.reencode("testing")
+        make_photo(photos / "rose.png", "red", size=(32, 32))
+        index.add(photos)
+
+        assert found(index, "red") == found(other, "red")
+        assert index.search("red", k=1)[0].score > 0.5
 
 
 def test_the_same_weights_under_another_name_are_no_other_encoder(index, photos, encoder) -> None:

@@ -109,3 +109,14 @@ def test_the_index_of_another_encoder_is_refused(filled: mmsearch.Index) -> None
         pytest.raises(EncoderMismatchError, match="mmsearch index --model"),
     ):
         again.search("red")
+
+
+def test_the_working_directory_is_no_photo(
+    index: mmsearch.Index, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add(photos / "red.png")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    with pytest.raises(QueryError):
+        index.search("red", folder=".")
