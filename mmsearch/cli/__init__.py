@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from mmsearch.cli.output import printable
 from mmsearch.errors import MmsearchError
 
 INTERRUPTED = 130
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except MmsearchError as error:
         if debug:
             raise
-        print(f"mmsearch: {error}", file=sys.stderr)  # noqa: T201
+        print(f"mmsearch: {printable(str(error))}", file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except KeyboardInterrupt:
         if debug:
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        what = f"{type(error).__name__}: {error}"
+        what = printable(f"{type(error).__name__}: {error}")
         print(f"mmsearch: unexpected {what} (a bug: --debug shows where)", file=sys.stderr)  # noqa: T201
         sys.exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,7 +74,7 @@ def index(
     )
     given = paths or []
     for path in given:
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110 - never raises, also where it may not be asked
             raise SourceNotFoundError(f"There is no file or folder at {path}.")
     with _open_or_create(settings, given, change_model=model is not None) as opened:
         opened.max_megapixels = settings.max_megapixels

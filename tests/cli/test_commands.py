@@ -171,6 +171,12 @@ def test_wrong_usage_is_exit_2(mmsearch, arguments: list[str]) -> None:
     assert "Usage:" in mmsearch(*arguments, code=2).stderr
 
 
+def test_a_failure_cannot_steer_the_terminal(mmsearch) -> None:
+    done = mmsearch("index", "a\x1b[31mb\nc" + "d" * 300, code=1)
+    assert done.stderr.startswith("mmsearch: There is no file or folder at a\\x1b[31mb\\nc")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_traceback_only_with_debug(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mmsearch", "query", "red", "--debug"],
