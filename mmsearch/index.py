@@ -231,7 +231,7 @@ class IndexDirectory:
         """The vectors are a cache: failing to save them must not fail, or hide, what was done."""
         try:
             self._save_vectors()
-        except OSError as error:
+        except (StorageError, OSError) as error:
             _log.warning(
                 "vectors.faiss could not be saved (%s); it is rebuilt when it can be.", error
             )

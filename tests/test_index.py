@@ -218,6 +218,12 @@ def test_an_index_whose_path_cannot_be_looked_at_is_an_error(tmp_path: Path) -> 
         mmsearch.open(tmp_path / ("x" * 300))
 
 
+def test_a_closed_index_says_so(index: mmsearch.Index) -> None:
+    index.close()
+    with pytest.raises(StorageError, match="was closed"):
+        index.status()
+
+
 def test_searches_from_several_threads_agree(index: mmsearch.Index, photos: Path) -> None:
     index.add(photos)
     expected = answers(index)

@@ -37,4 +37,6 @@ def as_storage_error(error: sqlite3.Error, directory: Path) -> StorageError:
             f"The catalog of {directory} is damaged ({message}). Restore it from a backup, or "
             "delete the directory and index the photos again."
         )
+    if "closed database" in message:
+        return StorageError(f"The index {directory} was closed; open it again.")
     return StorageError(f"The catalog of {directory} cannot be used: {message}.")

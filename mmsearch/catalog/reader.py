@@ -294,19 +294,26 @@ def _open_for_reading(path: Path) -> sqlite3.Connection:
     """
     uri = path.absolute().as_uri()
     try:
-        connection = _connect(f"{uri}?mode=rw")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return _connect(f"{uri}?mode=rw")
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise
-        connection = _connect(f"{uri}?mode=ro&immutable=1")
-    connection.execute("PRAGMA query_only = ON")
-    return connection
+        return _connect(f"{uri}?mode=ro&immutable=1")
 
 
 def _connect(uri: str) -> sqlite3.Connection:
+    """Connects and reads a first page, which tells whether that is possible."""
     # A snapshot may be used from the thread that a server runs it in.
-    return sqlite3.connect(uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.execute("PRAGMA query_only = ON")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 def _under(source: int, path: str) -> tuple[str, list[Any]]:

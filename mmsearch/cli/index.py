@@ -76,23 +76,23 @@ def index(
     for path in given:
         if not os.path.exists(path):  # noqa: PTH110 - never raises, also where it may not be asked
             raise SourceNotFoundError(f"There is no file or folder at {path}.")
-    with _open_or_create(settings, given, change_model=model is not None) as opened:
-        opened.max_megapixels = settings.max_megapixels
-        if not given and not opened.status().sources:
-            raise typer.BadParameter("name a folder or file: this index has no sources yet.")
-        try:
+    try:
+        with _open_or_create(settings, given, change_model=model is not None) as opened:
+            opened.max_megapixels = settings.max_megapixels
+            if not given and not opened.status().sources:
+                raise typer.BadParameter("name a folder or file: this index has no sources yet.")
             with progress_bar("Indexing", " photos") as progress:
                 if given:
                     report = opened.add(*given, exclude=settings.exclude or None, progress=progress)
                 else:
                     report = opened.update(progress=progress)
-        except KeyboardInterrupt:
-            note("\nmmsearch: interrupted. What was done is kept; run the same command to go on.")
-            raise typer.Exit(130) from None
-        if json:
-            show_json(_as_json(report))
-        else:
-            _show(report, given, opened)
+            if json:
+                show_json(_as_json(report))
+            else:
+                _show(report, given, opened)
+    except KeyboardInterrupt:
+        note("\nmmsearch: interrupted. What was done is kept; run the same command to go on.")
+        raise typer.Exit(130) from None
 
 
 def _open_or_create(settings: Settings, paths: list[Path], *, change_model: bool) -> Index:

@@ -266,3 +266,16 @@ def test_deleting_an_item_does_not_scan_all_embeddings(catalog: Catalog, tmp_pat
     connection.close()
 
     assert "SEARCH" in plan[-1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts open files in /proc")
+def test_a_catalog_that_cannot_be_opened_is_let_go_of(tmp_path: Path) -> None:
+    (tmp_path / CATALOG_NAME).write_bytes(b"no database" * 1000)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    raised = []
+    for _ in range(3):
+        with pytest.raises(IndexFormatError) as error:
+            CatalogReader(tmp_path)
+        raised.append(error)
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

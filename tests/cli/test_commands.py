@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from mmsearch.cli.app import app
 from mmsearch.testing import make_photo
 
 MODEL = ("--model", "testing")
@@ -188,6 +190,26 @@ def test_a_traceback_only_with_debug(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "IndexNotFoundError" in done.stderr
+
+
+def test_an_interrupt_while_reencoding_says_how_to_go_on(
+    index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(index), "reencode", interrupt)
+    arguments = ["index", str(photos), "--index", str(index.path), "--model", "embedded"]
+
+    done = CliRunner().invoke(app, arguments)
+
+    assert done.exit_code == 130
+    assert "run the same command to go on" in done.stderr
+
+
+def test_an_emptied_exclusion_lets_all_in_again(mmsearch, photos: Path) -> None:
+    assert "3 added" in mmsearch("index", photos, "--exclude", "deep", *MODEL).stdout
+    assert "1 added" in mmsearch("index", photos, "--exclude", "").stdout
 
 
 def test_files_of_other_kinds_are_named(mmsearch, photos: Path) -> None:
