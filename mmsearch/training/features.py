@@ -87,7 +87,7 @@ class FeatureStore:
             batches: list[tuple[Floats, Floats]] = []
             for start in range(0, len(photos), IMAGE_BATCH):
                 pixels = _load(photos[start : start + IMAGE_BATCH], transform, view)
-                batches += tower.batches(pixels)
+                batches.append(tower(pixels))
                 self._progress(f"{view} photos", start + len(pixels), len(photos))
             features, logits = (np.concatenate(parts) for parts in zip(*batches, strict=True))
             np.savez(kept, features=features, logits=logits)
