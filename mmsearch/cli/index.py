@@ -41,7 +41,7 @@ def index(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="FOLDER_OR_FILE",
+            metavar="[FOLDER_OR_FILE]...",
             help="What to index; nothing means: bring everything indexed so far up to date.",
             show_default=False,
         ),
