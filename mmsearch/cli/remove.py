@@ -14,7 +14,9 @@ from mmsearch.cli.output import show, show_json
 def remove(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="FOLDER_OR_FILE...", help="What to take out; need not exist any more."),
+        typer.Argument(
+            metavar="FOLDER_OR_FILE...", help="What to take out; need not exist any more."
+        ),
     ],
     index: IndexOption = None,
     json: JsonOption = False,

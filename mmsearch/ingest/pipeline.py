@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmsearch.encoders.base import DualEncoder
+from mmsearch.errors import SourceNotFoundError
 from mmsearch.index import IndexDirectory
 from mmsearch.ingest.plan import make_plan
 from mmsearch.ingest.run import Progress, Run, no_progress
 from mmsearch.ingest.sources import Scope, scope_of
 from mmsearch.ingest.tally import Tally
-from mmsearch.items import IndexReport
+from mmsearch.items import Failure, IndexReport
 from mmsearch.media.discover import discover
 
 
@@ -33,7 +34,8 @@ def update_index(
         directory: the index.
         load_encoder: gives the encoder that the index was made with; called only if there is
             something to encode.
-        paths: absolute paths of folders and files; none means all known sources.
+        paths: absolute paths of folders and files; none means all known sources, of which those
+            that are not there are reported as failed and left as they are.
         exclude: glob patterns to leave out of these sources from now on; None keeps theirs.
         max_megapixels: larger images are recorded as failures.
         progress: told after each file.
@@ -52,7 +54,15 @@ def update_index(
             scopes = [scope_of(catalog, path, exclude) for path in _outermost(paths)]
         else:
             scopes = [Scope(source) for source in catalog.sources()]
-        plans = [make_plan(scope, catalog.known_assets(scope.source.id)) for scope in scopes]
+        plans = []
+        for scope in scopes:
+            try:
+                plans.append(make_plan(scope, catalog.known_assets(scope.source.id)))
+            except SourceNotFoundError as error:
+                if paths:
+                    raise
+                # One drive that is not plugged in does not keep the others from being updated.
+                tally.failed.append(Failure(scope.root, str(error)))
         run = Run(catalog, load_encoder, max_megapixels, tally)
         run.execute(plans, progress or no_progress)
     return tally.report()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from mmsearch.catalog.records import FileState, KnownAsset
-from mmsearch.errors import UnreadableFileError
+from mmsearch.errors import SourceNotFoundError, UnreadableFileError
 from mmsearch.ingest.sources import Scope
 from mmsearch.items import Failure
 from mmsearch.media.discover import OtherFile, UnreadableFolder, discover
@@ -44,7 +44,8 @@ def make_plan(scope: Scope, known: dict[str, KnownAsset]) -> Plan:
         known: the source's assets by path.
 
     Raises:
-        SourceNotFoundError: the scope's root is not there.
+        SourceNotFoundError: the scope's root is not there, or is an empty folder though photos in
+            it are known: so looks a drive that is not plugged in.
     """
     plan = Plan(scope)
     seen: set[str] = set()
@@ -64,6 +65,11 @@ def make_plan(scope: Scope, known: dict[str, KnownAsset]) -> Plan:
             plan.unchanged += 1
         else:
             plan.failed_before.append(Failure(scope.source.path / path, before.failure))
+    if not seen and any(scope.holds(path) for path in known) and _is_empty_folder(scope.root):
+        raise SourceNotFoundError(
+            f"{scope.root} is empty, but photos in it are indexed; is its drive plugged in? "
+            "Nothing was removed: `mmsearch remove` takes them out of the index."
+        )
     plan.missing = [
         asset
         for path, asset in known.items()
@@ -80,6 +86,10 @@ def _looks_changed(before: KnownAsset, size: int, mtime_ns: int) -> bool:
     return before.failure is not None and (
         before.content_hash is None or before.failure_kind != UnreadableFileError.__name__
     )
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and next(path.iterdir(), None) is None
 
 
 def _is_below_any(path: str, folders: Sequence[UnreadableFolder]) -> bool:

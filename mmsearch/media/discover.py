@@ -99,7 +99,7 @@ def discover(root: Path, *, exclude: Sequence[str] = (), within: str = "") -> It
     try:
         status = root.stat()
     except OSError as error:
-        reason = "does not exist" if error.errno in _GONE else f"cannot be used: {os_reason(error)}"
+        reason = "is not there" if error.errno in _GONE else f"cannot be used: {os_reason(error)}"
         raise SourceNotFoundError(f"{root} {reason}") from error
     except ValueError as error:
         raise SourceNotFoundError(f"{root!r} cannot be a path") from error

@@ -193,8 +193,25 @@ def test_a_missing_source_removes_nothing(index, photos) -> None:
     index.add(photos)
     photos.rename(photos.with_name("unplugged"))
     with pytest.raises(SourceNotFoundError):
-        index.update()
+        index.add(photos)
+    photos.mkdir()  # where a drive would be mounted
+    with pytest.raises(SourceNotFoundError, match="is its drive plugged in"):
+        index.add(photos)
     assert len(names(index)) == 4
+    assert index.remove(photos) == 4
+
+
+def test_a_missing_source_does_not_keep_others_from_being_updated(index, photos, tmp_path) -> None:
+    make_photo(tmp_path / "other" / "black.png", "black")
+    index.add(photos, tmp_path / "other")
+    photos.rename(photos.with_name("unplugged"))
+    make_photo(tmp_path / "other" / "white.png", "white")
+
+    report = index.update()
+
+    assert counts(report) == (1, 0, 0, 1, 1)
+    assert report.failed[0].path == photos
+    assert len(names(index)) == 6
 
 
 def test_exclusions_are_remembered_and_can_be_changed(index, photos) -> None:
@@ -451,6 +468,7 @@ class AnyHistory(RuleBasedStateMachine):
         root = Path(self.folder.name)
         self.photos = root / "photos"
         self.photos.mkdir()
+        (self.photos / "notes.txt").touch()  # an empty folder would look like an unplugged drive
         self.index = mmsearch.create(root / "index", model="testing")
         self.clock = 0
         self.compared = 0
