@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmsearch.catalog.reader import CATALOG_NAME, CatalogReader
 from mmsearch.catalog.records import StoredEncoder
 from mmsearch.errors import IndexExistsError, IndexLockedError, IndexNotFoundError, StorageError
+from mmsearch.vectors.stamp import Stamp, read_stamp
 
 if TYPE_CHECKING:
     from mmsearch.catalog.catalog import Catalog
@@ -31,18 +32,6 @@ VECTORS_NAME = "vectors.faiss"
 LOCK_NAME = "lock"
 
 _log = logging.getLogger(__name__)
-
-
-class Stamp(NamedTuple):
-    """What a vector store agrees with.
-
-    Attributes:
-        origin: names the catalog and its encoder.
-        generation: the catalog's.
-    """
-
-    origin: str
-    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,11 +198,10 @@ class IndexDirectory:
 
         Once the catalog has grown past their generation, nothing would tell them apart.
         """
-        from mmsearch.vectors.faiss import saved_generation
-
         path = self.path / VECTORS_NAME
+        saved = read_stamp(path)
         with self.reading() as reader:
-            if saved_generation(path) > reader.generation():
+            if saved is not None and saved.generation > reader.generation():
                 path.unlink()
 
     def _try_to_save(self, vectors: VectorStore, stamp: Stamp) -> None:
@@ -240,9 +228,10 @@ class IndexDirectory:
         """Catches the vector store up and saves it; the caller holds the lock."""
         with self._turn, self._reader.snapshot():
             encoder, stamp = self._encoder_and_stamp()
-            vectors = self._vectors_at_stamp(stamp, encoder.dim)
-            if self._saved_at != stamp:
-                self._save(vectors, stamp)
+            saved = read_stamp(self.path / VECTORS_NAME)
+            if saved and saved.is_of(stamp.origin) and saved.generation == stamp.generation:
+                return  # nothing was committed: the vectors need not even be read
+            self._save(self._vectors_at_stamp(stamp, encoder.dim), stamp)
 
     def _save(self, vectors: VectorStore, stamp: Stamp) -> None:
         vectors.save(self.path / VECTORS_NAME, generation=stamp.generation, origin=stamp.origin)

@@ -7,9 +7,7 @@ short and counts as absent.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-_STAMP = struct.Struct("<8sQ32sQ")
-_MAGIC = b"mmsvec01"
+from mmsearch.vectors import stamp as stamps
 
 
 class FaissStore:
@@ -71,7 +68,7 @@ class FaissStore:
     def save(self, path: Path, *, generation: int, origin: str) -> None:
         """Replaces the file at ``path`` atomically; see `VectorStore.save`."""
         payload = faiss.serialize_index(self._index)
-        stamp = _STAMP.pack(_MAGIC, generation, _digest(origin), len(payload))
+        stamp = stamps.pack(origin, generation, len(payload))
         unfinished = path.with_name(path.name + ".new")
         try:
             with unfinished.open("wb") as file:
@@ -95,13 +92,12 @@ class FaissStore:
             data = np.fromfile(path, dtype=np.uint8)
         except OSError:
             return None
-        if len(data) < _STAMP.size:
-            return None
-        magic, generation, digest, size = _STAMP.unpack(data[-_STAMP.size :].tobytes())
-        if (magic, digest, size) != (_MAGIC, _digest(origin), len(data) - _STAMP.size):
+        payload, end = data[: -stamps.SIZE], data[-stamps.SIZE :]
+        saved = stamps.unpack(end.tobytes(), len(payload))
+        if saved is None or not saved.is_of(origin):
             return None
         try:
-            index: Any = faiss.deserialize_index(data[:size])
+            index: Any = faiss.deserialize_index(payload)
         except RuntimeError:
             return None
         if index.d != dim:
@@ -109,19 +105,4 @@ class FaissStore:
         store = cls.__new__(cls)
         store._index = index
         store._ids = faiss.vector_to_array(index.id_map)
-        return store, generation
-
-
-def saved_generation(path: Path) -> int:
-    """The catalog generation that a file was saved from; 0 where there is none to be read."""
-    try:
-        with path.open("rb") as file:
-            file.seek(-_STAMP.size, os.SEEK_END)
-            magic, generation, _, _ = _STAMP.unpack(file.read())
-    except OSError:  # absent, or too short
-        return 0
-    return int(generation) if magic == _MAGIC else 0
-
-
-def _digest(origin: str) -> bytes:
-    return hashlib.sha256(origin.encode()).digest()
+        return store, saved.generation

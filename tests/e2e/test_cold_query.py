@@ -43,6 +43,12 @@ def test_indexing_with_the_embedded_encoder_does_not_import_torch(
     assert not {"torch", "open_clip", "transformers"} & modules
 
 
+def test_checking_an_unchanged_tree_needs_no_vectors(photos: Path, tmp_path: Path) -> None:
+    command = ("index", str(photos), "--index", str(tmp_path / "index"), "--model", "testing")
+    assert "faiss" in modules_after(*command)
+    assert "faiss" not in modules_after(*command)
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["query", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     modules = modules_after(*arguments)

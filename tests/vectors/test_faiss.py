@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmsearch.vectors.faiss import FaissStore, saved_generation
+from mmsearch.vectors.faiss import FaissStore
+from mmsearch.vectors.stamp import read_stamp
 
 DIM = 8
 
@@ -134,8 +135,12 @@ def test_a_file_that_could_not_be_written_leaves_nothing(tmp_path: Path) -> None
 
 def test_the_saved_generation_is_told_without_loading(tmp_path: Path) -> None:
     path = tmp_path / "vectors.faiss"
-    assert saved_generation(path) == 0
+    assert read_stamp(path) is None
     path.write_bytes(b"short")
-    assert saved_generation(path) == 0
+    assert read_stamp(path) is None
     store_of(unit_rows(5)).save(path, generation=7, origin="a@1")
-    assert saved_generation(path) == 7
+    saved = read_stamp(path)
+    assert saved is not None
+    assert saved.generation == 7
+    assert saved.is_of("a@1")
+    assert not saved.is_of("b@1")
