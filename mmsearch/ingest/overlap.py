@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,25 +14,26 @@ Result = TypeVar("Result")
 
 
 def map_ahead(
-    work: Callable[[Job], Result], jobs: Iterable[Job], *, workers: int, ahead: int
+    work: Callable[[Job], Result], jobs: Iterable[Job], *, batch: int
 ) -> Generator[tuple[Job, Result], None, None]:
-    """Applies ``work`` to each job in worker threads.
+    """Applies ``work`` to each job in worker threads, one a core.
 
     Args:
         work: must be safe to call from several threads.
         jobs: taken one by one as results are consumed.
-        workers: how many threads.
-        ahead: how many jobs may be done or under way before their results are consumed.
+        batch: how many results are consumed at once. So many are done or under way ahead, and two
+            more for each thread.
 
     Yields:
         Each job with its result, in the order of the jobs. Closing the iterator drops the jobs
         that have not begun.
     """
     remaining = iter(jobs)
+    workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers, thread_name_prefix="mmsearch-read") as pool:
         pending: deque[tuple[Job, Future[Result]]] = deque()
         try:
-            for job in islice(remaining, ahead):
+            for job in islice(remaining, batch + 2 * workers):
                 pending.append((job, pool.submit(work, job)))
             while pending:
                 job, future = pending.popleft()

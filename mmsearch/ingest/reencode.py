@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import closing
 from itertools import islice
 
@@ -47,12 +46,10 @@ def reencode(
         row = catalog.begin_encoder(stored)
         items = catalog.items_to_encode(row)
         progress(0, len(items))
-        workers = os.cpu_count() or 1
         results = map_ahead(
             lambda item: read(item.path, FileState(str(item.path), size=0, mtime_ns=0)),
             items,
-            workers=workers,
-            ahead=2 * workers + encoder.batch_size,
+            batch=encoder.batch_size,
         )
         done = 0
         unreadable: list[tuple[ItemToEncode, Unreadable]] = []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -69,6 +68,16 @@ class Run:
         self._to_commit: list[Change] = []
         self._committed_at = time.monotonic()
 
+    @cached_property
+    def _encoder(self) -> DualEncoder:
+        """Loaded when first needed: an unchanged tree is checked without torch."""
+        return self._load_encoder()
+
+    @cached_property
+    def _read_anew(self) -> PhotoReader:
+        """Reads and decodes a file, whatever is known of its content."""
+        return PhotoReader(self._encoder.transform, self._max_megapixels)
+
     def execute(self, plans: Sequence[Plan], progress: Progress = no_progress) -> None:
         """Reads, encodes and commits what the plans say."""
         for plan in plans:
@@ -85,17 +94,9 @@ class Run:
         self._commit()
 
     def _read_and_encode(self, jobs: Sequence[Job], progress: Progress) -> None:
-        # Loaded only now: an unchanged tree is checked without torch.
-        self._encoder = self._load_encoder()
-        transform = self._encoder.transform
-        read = PhotoReader(transform, self._max_megapixels, embedded=self._embedded)
-        self._read_anew = PhotoReader(transform, self._max_megapixels)
-        workers = os.cpu_count() or 1
+        read = replace(self._read_anew, embedded=self._embedded)
         results = map_ahead(
-            lambda job: read(job.location, job.file),
-            jobs,
-            workers=workers,
-            ahead=2 * workers + self._encoder.batch_size,
+            lambda job: read(job.location, job.file), jobs, batch=self._encoder.batch_size
         )
         with closing(results):
             for done, (job, result) in enumerate(results, start=1):
