@@ -19,6 +19,8 @@ from mmsearch.errors import SettingsError
 
 CONFIG_NAME = "mmsearch.toml"
 DEFAULT_MAX_MEGAPIXELS = 200.0
+"""Enough for the largest phone and medium format cameras; about 0.8 GB of pixels."""
+
 _BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 

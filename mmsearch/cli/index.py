@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmsearch.cli import INTERRUPTED
 from mmsearch.cli.options import (
     DeviceOption,
     IndexOption,
@@ -92,7 +93,7 @@ def index(
                 _show(report, given, opened)
     except KeyboardInterrupt:
         note("\nmmsearch: interrupted. What was done is kept; run the same command to go on.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _open_or_create(settings: Settings, paths: list[Path], *, change_model: bool) -> Index:

@@ -18,7 +18,6 @@ from mmsearch.evaluation.metrics import (
     image_to_text_ranks,
     text_to_image_ranks,
 )
-from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -67,14 +66,9 @@ def decode_photo(path: Path, transform: ImageTransform) -> Image:
     Raises:
         MediaError: the photo cannot be read.
     """
-    from mmsearch.media.files import read_bytes
-    from mmsearch.media.image import read_image
+    from mmsearch.media.image import read_image_file
 
-    min_size = (transform.width, transform.height)
-    data = read_bytes(path)
-    return read_image(
-        data, suffix=path.suffix, max_megapixels=DEFAULT_MAX_MEGAPIXELS, min_size=min_size
-    ).image
+    return read_image_file(path, min_size=(transform.width, transform.height)).image
 
 
 def evaluate(

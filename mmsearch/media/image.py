@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from PIL import Image, ImageChops
 from PIL.ImageFile import ImageFile
@@ -12,12 +13,11 @@ from mmsearch.items import MediaInfo
 from mmsearch.media.codecs import decode_smaller, identify_or_fail, open_image
 from mmsearch.media.damage import codec_errors
 from mmsearch.media.exif import BITS_PER_SAMPLE, PHOTOMETRIC, Exif, parse_exif
+from mmsearch.media.files import read_bytes
 from mmsearch.media.formats import Format
 from mmsearch.media.metadata import read_metadata
 from mmsearch.media.render import to_rgb, turn
-
-DEFAULT_MAX_MEGAPIXELS = 200.0
-"""Enough for the largest phone and medium format cameras; about 0.8 GB of pixels."""
+from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
 
 _REDUCIBLE = frozenset(("L", "LA", "RGB", "RGBA", "CMYK"))
 _REDUCING_GAP = 2  # averaging whole blocks shows no difference down to twice the wanted size
@@ -38,6 +38,22 @@ class DecodedImage:
 
     image: Image.Image
     info: MediaInfo
+
+
+def read_image_file(
+    path: Path,
+    *,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+    min_size: tuple[int, int] | None = None,
+) -> DecodedImage:
+    """Reads and decodes a photo; see `read_image`.
+
+    Raises:
+        MediaError: it cannot be read or decoded.
+    """
+    return read_image(
+        read_bytes(path), suffix=path.suffix, max_megapixels=max_megapixels, min_size=min_size
+    )
 
 
 def read_image(

@@ -53,17 +53,12 @@ def embed_query(
         vectors = encoder.encode_texts([query.text])
         return vectors.reshape(-1)
 
-    from mmsearch.media.files import read_bytes
-    from mmsearch.media.image import read_image
+    from mmsearch.media.image import read_image_file
 
     if not query.image.is_file():
         raise SourceNotFoundError(f"There is no image at {query.image}.")
     transform = encoder.transform
-    decoded = read_image(
-        read_bytes(query.image),
-        suffix=query.image.suffix,
-        max_megapixels=max_megapixels,
-        min_size=(transform.width, transform.height),
-    )
+    min_size = (transform.width, transform.height)
+    decoded = read_image_file(query.image, max_megapixels=max_megapixels, min_size=min_size)
     vectors = encoder.encode_images(transform(decoded.image)[np.newaxis])
     return vectors.reshape(-1)
