@@ -12,6 +12,7 @@
     ├── MediaError                  one file cannot be turned into items
     │   ├── UnsupportedFormatError      no decoder for it, or an extra is not installed
     │   ├── UnreadableFileError         damaged, truncated, empty, or no permission
+    │   ├── NothingToIndexError         readable, but nothing in it can be searched: no speech
     │   └── ImageTooLargeError          more megapixels than the limit allows
     ├── EncoderError                an encoder cannot be used as asked
     │   ├── UnknownEncoderError         no encoder has this name
@@ -19,6 +20,7 @@
     │   ├── WeightsError                weights are there but cannot be loaded
     │   ├── EncoderMismatchError        not the encoder that the index was made with
     │   └── DeviceUnavailableError      the device that was asked for is not there
+    ├── SpeechModelError            no speech model is at hand, or it cannot be loaded
     ├── QueryError                  a query cannot be understood
     ├── DatasetError                a captioned data set cannot be read
     └── TrainingError               training cannot start or made nothing worth keeping
@@ -77,6 +79,10 @@ class UnreadableFileError(MediaError):
     """The file is damaged, truncated, empty, or may not be read."""
 
 
+class NothingToIndexError(MediaError):
+    """The file is readable, but nothing in it can be searched: no speech, no words."""
+
+
 class ImageTooLargeError(MediaError):
     """The image has more megapixels than the limit allows."""
 
@@ -103,6 +109,10 @@ class EncoderMismatchError(EncoderError):
 
 class DeviceUnavailableError(EncoderError):
     """The device that was asked for is not there."""
+
+
+class SpeechModelError(MmsearchError):
+    """No speech model is at hand, or the one that was asked for cannot be loaded."""
 
 
 class QueryError(MmsearchError):

@@ -30,6 +30,8 @@ class MediaInfo:
         latitude: degrees north, WGS 84, -90 to 90.
         longitude: degrees east, WGS 84, -180 to 180.
         camera: maker and model, for instance ``"Canon EOS 40D"``.
+        duration: seconds of a recording or video.
+        language: ISO 639-1 code of what is spoken, for instance ``"en"``.
     """
 
     width: int | None = None
@@ -38,6 +40,25 @@ class MediaInfo:
     latitude: float | None = None
     longitude: float | None = None
     camera: str | None = None
+    duration: float | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of text in an asset, of the size of one item.
+
+    Attributes:
+        modality: caption, transcript or ocr.
+        text: never empty, without surrounding white space.
+        start: seconds into timed media; None where it is not known.
+        end: seconds into timed media; None where it is not known.
+    """
+
+    modality: Modality
+    text: str
+    start: float | None = None
+    end: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +71,12 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One returned result of a search.
+    """One returned result of a search: the best item of an asset.
 
     Attributes:
         rank: 1 for the best.
-        score: inner product of unit vectors, comparable only within one query.
+        score: what hits are ordered by, from meaning and words together; comparable only within
+            one query.
         relevance: calibrated probability in 0..1 that the hit answers the query; None while
             the index has no calibration.
         path: the asset's file.
@@ -65,6 +87,10 @@ class Hit:
         start: seconds into timed media.
         end: seconds into timed media.
         info: what the file tells about itself.
+        similarity: inner product of the item's and the query's unit vectors, comparable only
+            within one query and modality; None where the query has no vector.
+        others: the other items of the asset that answer the query, best first; their ranks
+            count within the asset.
     """
 
     rank: int
@@ -78,6 +104,8 @@ class Hit:
     start: float | None = None
     end: float | None = None
     info: MediaInfo = field(default_factory=MediaInfo)
+    similarity: float | None = None
+    others: tuple[Hit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +118,9 @@ class IndexReport:
         removed: no longer there.
         unchanged: left alone.
         failed: files that could not be read, with their reasons.
-        other_kinds: counts of files that were left alone because they are no photos, by suffix
-            (lower case, "" for none), most frequent first.
+        other_kinds: counts of files that were left alone because nothing in them can be searched,
+            by suffix (lower case, "" for none), most frequent first.
+        unmatched_captions: captions in caption files whose photos are not in the index.
         seconds: wall time.
         items_per_second: items embedded and committed per second of wall time.
     """
@@ -102,6 +131,7 @@ class IndexReport:
     unchanged: int = 0
     failed: tuple[Failure, ...] = ()
     other_kinds: Mapping[str, int] = field(default_factory=dict)
+    unmatched_captions: int = 0
     seconds: float = 0.0
     items_per_second: float = 0.0
 

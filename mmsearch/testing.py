@@ -175,6 +175,10 @@ class TinyEncoder:
                     row[_WORDS + (digest >> 1) % _HASHED] += sign * _WORD_WEIGHT
         return self._finish(raw)
 
+    def fits(self, text: str) -> bool:
+        """Whether a text is encoded whole: always."""
+        return True
+
     def _finish(self, raw: NDArray[np.float32]) -> Embeddings:
         lengths = np.linalg.norm(raw, axis=1, keepdims=True)
         return np.ascontiguousarray((raw / lengths)[:, self._order], dtype=np.float32)

@@ -175,3 +175,6 @@ class DualEncoder(Protocol):
         Returns:
             float32, shape (n, dim), rows of unit length.
         """
+
+    def fits(self, text: str) -> bool:
+        """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""

@@ -1,8 +1,8 @@
-"""Which files are photos, by name and by content, and which extra decodes the optional ones."""
+"""What kind of media a file is by its name, and which format a photo is by its content."""
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, StrEnum
 
 RAW_SUFFIXES = frozenset(
     (
@@ -24,6 +24,44 @@ PHOTO_SUFFIXES = HEIF_SUFFIXES | RAW_SUFFIXES | frozenset(
     )
 )  # fmt: skip
 """Every photo that mmsearch knows; lower case, with the dot."""
+
+
+RECORDING_SUFFIXES = frozenset(
+    (
+        ".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".aac", ".wma", ".aif",
+        ".aiff", ".aifc", ".amr", ".caf", ".mka", ".ape", ".wv", ".au", ".ac3",
+    )
+)  # fmt: skip
+"""Recordings; lower case, with the dot."""
+
+VIDEO_SUFFIXES = frozenset(
+    (
+        ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m2v", ".mts", ".m2ts",
+        ".wmv", ".flv", ".3gp", ".3g2", ".ogv", ".asf", ".vob", ".mxf",
+    )
+)  # fmt: skip
+"""Videos; lower case, with the dot. ``.ts`` is left out: most such files are TypeScript."""
+
+TEXT_SUFFIXES = frozenset((".txt", ".text", ".md", ".markdown"))
+"""Plain text and Markdown; lower case, with the dot."""
+
+
+class MediaKind(StrEnum):
+    """What an asset is."""
+
+    PHOTO = "photo"
+    RECORDING = "recording"
+    VIDEO = "video"
+    TEXT = "text"
+
+
+MEDIA_KINDS = {
+    **dict.fromkeys(PHOTO_SUFFIXES, MediaKind.PHOTO),
+    **dict.fromkeys(RECORDING_SUFFIXES, MediaKind.RECORDING),
+    **dict.fromkeys(VIDEO_SUFFIXES, MediaKind.VIDEO),
+    **dict.fromkeys(TEXT_SUFFIXES, MediaKind.TEXT),
+}
+"""From every suffix that mmsearch indexes (lower case, with the dot) to the kind of media."""
 
 
 class Format(Enum):
@@ -59,6 +97,11 @@ def suffix_of(name: str) -> str:
 def is_photo(name: str) -> bool:
     """Whether a file of this name is a photo, judged by its suffix in any case."""
     return suffix_of(name) in PHOTO_SUFFIXES
+
+
+def kind_of(name: str) -> MediaKind | None:
+    """What a file of this name is, judged by its suffix in any case; None for other files."""
+    return MEDIA_KINDS.get(suffix_of(name))
 
 
 _PREFIXES: tuple[tuple[bytes, Format], ...] = (
