@@ -50,15 +50,20 @@ class IndexDirectory:
     """
 
     def __init__(self, path: Path) -> None:
-        """Opens an existing index.
+        """Opens an existing index; one of an older format is upgraded first.
 
         Raises:
             IndexNotFoundError: there is none.
             IndexFormatError: a newer mmsearch made it, or it is no index.
             IndexDamagedError: its catalog cannot be read.
+            StorageError: it must be upgraded, and cannot be written to.
         """
         self.path = path.absolute()
         self._reader = CatalogReader(self.path)
+        if self._reader.is_older():
+            self._reader.close()
+            _upgrade(self.path)
+            self._reader = CatalogReader(self.path)
         self._vectors: VectorStore | None = None
         self._vectors_at: Stamp | None = None
         self._saved_at: Stamp | None = None
@@ -236,6 +241,14 @@ class IndexDirectory:
     def _save(self, vectors: VectorStore, stamp: Stamp) -> None:
         vectors.save(self.path / VECTORS_NAME, generation=stamp.generation, origin=stamp.origin)
         self._saved_at = stamp
+
+
+def _upgrade(path: Path) -> None:
+    """Brings the catalog to the current format."""
+    from mmsearch.catalog.catalog import Catalog
+
+    with _lock(path):
+        Catalog(path).close()
 
 
 def _empty_store(dim: int) -> VectorStore:

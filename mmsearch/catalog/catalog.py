@@ -16,9 +16,18 @@ from mmsearch.catalog.failures import as_storage_error
 from mmsearch.catalog.migrations import create_tables, migrate
 from mmsearch.catalog.paths import resolve_source
 from mmsearch.catalog.reader import CATALOG_NAME, require_catalog
-from mmsearch.catalog.records import ItemToEncode, KnownAsset, Source, StoredEncoder
+from mmsearch.catalog.records import (
+    FileState,
+    ItemToEncode,
+    KnownAsset,
+    Origin,
+    Source,
+    StoredEncoder,
+    StoredItem,
+)
 from mmsearch.catalog.schema import (
     AssetRow,
+    CaptionFileRow,
     EmbeddingRow,
     EncoderRow,
     IndexInfoRow,
@@ -97,8 +106,18 @@ class Catalog:
     def sources(self) -> list[Source]:
         """All sources, in the order they were added."""
         with self._session() as session:
+            caption_files: dict[int, list[Path]] = {}
+            for file in session.scalars(select(CaptionFileRow).order_by(CaptionFileRow.id)):
+                path = resolve_source(file.path, self._directory)
+                caption_files.setdefault(file.source_id, []).append(path)
             return [
-                Source(row.id, resolve_source(row.path, self._directory), tuple(row.exclude))
+                Source(
+                    id=row.id,
+                    path=resolve_source(row.path, self._directory),
+                    exclude=tuple(row.exclude),
+                    ocr=row.ocr,
+                    caption_files=tuple(caption_files.get(row.id, ())),
+                )
                 for row in session.scalars(select(SourceRow).order_by(SourceRow.id))
             ]
 
@@ -106,25 +125,50 @@ class Catalog:
         """Everything known of the files of one source, by path."""
         query = select(
             AssetRow.id,
+            AssetRow.failure,
+            AssetRow.failure_kind,
             AssetRow.path,
             AssetRow.size,
             AssetRow.mtime_ns,
             AssetRow.content_hash,
-            AssetRow.failure,
-            AssetRow.failure_kind,
+            AssetRow.companions,
+            AssetRow.captions,
+            AssetRow.reading,
+            AssetRow.read_until,
         ).where(AssetRow.source_id == source_id)
         with self._session() as session:
-            return {row.path: KnownAsset(*row) for row in session.execute(query)}
+            return {
+                state[0]: KnownAsset(asset, FileState(*state), failure, kind)
+                for asset, failure, kind, *state in session.execute(query)
+            }
 
-    def readable_contents(self) -> dict[str, int]:
-        """From the content hash of every asset that has embeddings to one such asset's id."""
+    def readable_contents(self) -> dict[tuple[str, str | None], int]:
+        """Which asset holds which content, wholly read: ids by content hash and reading."""
         query = (
-            select(AssetRow.content_hash, AssetRow.id)
-            .where(AssetRow.failure.is_(None), AssetRow.content_hash.is_not(None))
+            select(AssetRow.content_hash, AssetRow.reading, AssetRow.id)
+            .where(
+                AssetRow.failure.is_(None),
+                AssetRow.read_until.is_(None),
+            )
             .order_by(AssetRow.id.desc())
         )
         with self._session() as session:
-            return {row.content_hash: row.id for row in session.execute(query)}
+            return {
+                (content, reading): row
+                for content, reading, row in session.execute(query)
+                if content is not None
+            }
+
+    def items_of(self, asset_id: int) -> list[StoredItem]:
+        """The items of an asset, in order of their ids."""
+        query = select(ItemRow).where(ItemRow.asset_id == asset_id).order_by(ItemRow.id)
+        with self._session() as session:
+            return [
+                StoredItem(
+                    row.id, Modality(row.modality), row.text, row.start, row.end, Origin(row.origin)
+                )
+                for row in session.scalars(query)
+            ]
 
     def begin_encoder(self, encoder: StoredEncoder) -> int:
         """Registers an encoder that the index will change to; returns its row id.
@@ -160,6 +204,8 @@ class Catalog:
                 AssetRow.path,
                 ItemRow.modality,
                 AssetRow.content_hash,
+                ItemRow.text,
+                ItemRow.start,
             )
             .join(AssetRow, AssetRow.id == ItemRow.asset_id)
             .join(SourceRow, SourceRow.id == AssetRow.source_id)
@@ -174,8 +220,12 @@ class Catalog:
                     path=resolve_source(source, self._directory) / path,
                     modality=Modality(modality),
                     content_hash=content,
+                    text=text,
+                    start=start,
                 )
-                for item, asset, source, path, modality, content in session.execute(query)
+                for item, asset, source, path, modality, content, text, start in session.execute(
+                    query
+                )
             ]
 
     @contextmanager

@@ -7,22 +7,59 @@ version number: after a kill the catalog is at the version before or at the vers
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
+from mmsearch.catalog import fulltext
+from mmsearch.catalog.paths import as_text, decode_path, resolve_source
 from mmsearch.catalog.reader import APPLICATION_ID, FORMAT_VERSION, check_format
 from mmsearch.catalog.schema import Base
 
 Migration = Callable[[Connection], None]
 
-MIGRATIONS: Mapping[int, Migration] = {}
-"""From a format version to the next; version 1 is the first, so there are none yet."""
+
+def _to_2(connection: Connection) -> None:
+    """Adds captions, recordings, videos and full text to an index of photos."""
+    statements = (
+        "ALTER TABLE source ADD COLUMN name VARCHAR DEFAULT '' NOT NULL",
+        "ALTER TABLE source ADD COLUMN ocr BOOLEAN DEFAULT '0' NOT NULL",
+        "ALTER TABLE asset ADD COLUMN duration DOUBLE",
+        "ALTER TABLE asset ADD COLUMN language VARCHAR",
+        "ALTER TABLE asset ADD COLUMN companions VARCHAR",
+        "ALTER TABLE asset ADD COLUMN captions VARCHAR",
+        "ALTER TABLE asset ADD COLUMN reading VARCHAR",
+        "ALTER TABLE asset ADD COLUMN read_until DOUBLE",
+        "ALTER TABLE item ADD COLUMN origin VARCHAR DEFAULT 'content' NOT NULL",
+        "CREATE INDEX item_by_modality ON item (modality)",
+        """
+        CREATE TABLE caption_file (
+            id INTEGER NOT NULL, source_id INTEGER NOT NULL, path VARCHAR NOT NULL,
+            PRIMARY KEY (id), UNIQUE (source_id, path),
+            FOREIGN KEY(source_id) REFERENCES source (id) ON DELETE CASCADE
+        )
+        """,
+    )
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+    directory = Path(connection.engine.url.database or "").absolute().parent
+    for row, path in connection.exec_driver_sql("SELECT id, path FROM source").all():
+        name = as_text(resolve_source(decode_path(path), directory).name)
+        connection.exec_driver_sql("UPDATE source SET name = ? WHERE id = ?", (name, row))
+    for statement in (*fulltext.CREATE_STATEMENTS, *fulltext.FILL_STATEMENTS):
+        connection.exec_driver_sql(statement)
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _to_2}
+"""From a format version to the next."""
 
 
 def create_tables(engine: Engine) -> None:
     """Lays out an empty catalog in the current format."""
     with engine.begin() as connection:
         Base.metadata.create_all(connection)
+        for statement in fulltext.CREATE_STATEMENTS:
+            connection.exec_driver_sql(statement)
         connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
         connection.execute(text(f"PRAGMA user_version = {FORMAT_VERSION}"))
 

@@ -24,6 +24,11 @@ def decode_path(stored: str | bytes) -> str:
     return stored if isinstance(stored, str) else os.fsdecode(stored)
 
 
+def as_text(name: str) -> str:
+    """A file name as text that SQLite takes: bytes that are not UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
 def relative_to_index(source: Path, index: Path) -> str:
     """How a source's path is stored: relative where index and source can move together.
 

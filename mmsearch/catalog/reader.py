@@ -22,7 +22,7 @@ from mmsearch.items import Failure, MediaInfo, Modality
 APPLICATION_ID = 0x6D6D7365
 """``PRAGMA application_id`` of a catalog, the bytes ``mmse``."""
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """``PRAGMA user_version``: the newest format that this mmsearch reads and the one it writes."""
 
 CATALOG_NAME = "catalog.sqlite"
@@ -30,7 +30,7 @@ CATALOG_NAME = "catalog.sqlite"
 _ITEM_COLUMNS = """
     item.id, item.asset_id, source.path, asset.path, item.modality, item.text,
     item.start, item.end, asset.width, asset.height, asset.captured_at,
-    asset.latitude, asset.longitude, asset.camera
+    asset.latitude, asset.longitude, asset.camera, asset.duration, asset.language
 """
 
 
@@ -72,6 +72,10 @@ class CatalogReader:
                 yield
             finally:
                 self._connection.execute("ROLLBACK")
+
+    def is_older(self) -> bool:
+        """Whether an older mmsearch made the catalog, which must be upgraded to be read."""
+        return int(self._one("PRAGMA user_version")) < FORMAT_VERSION
 
     def generation(self) -> int:
         """Grows with every commit."""
@@ -181,7 +185,7 @@ class CatalogReader:
 
     def count_assets(self) -> int:
         """How many files are searchable."""
-        return int(self._one("SELECT count(*) FROM asset WHERE failure IS NULL"))
+        return int(self._one("SELECT count(DISTINCT asset_id) FROM item"))
 
     def count_items(self) -> dict[Modality, int]:
         """How many items of each modality there are."""
@@ -216,7 +220,7 @@ class CatalogReader:
 
     def _item(self, row: tuple[Any, ...]) -> ItemRecord:
         item, asset, source, path, modality, text, start, end, *media = row
-        width, height, captured_at, latitude, longitude, camera = media
+        width, height, captured_at, latitude, longitude, camera, duration, language = media
         return ItemRecord(
             id=item,
             asset_id=asset,
@@ -232,6 +236,8 @@ class CatalogReader:
                 latitude=latitude,
                 longitude=longitude,
                 camera=camera,
+                duration=duration,
+                language=language,
             ),
         )
 

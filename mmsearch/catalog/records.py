@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,17 @@ from mmsearch.items import MediaInfo, Modality
 
 STORED_DTYPE = np.dtype("<f2")
 """How embeddings are stored: float16 keeps rankings (checked in tests) at half the size."""
+
+
+class Origin(StrEnum):
+    """Where an item was read, so that each origin can change alone."""
+
+    CONTENT = "content"
+    """The file itself."""
+    COMPANION = "companion"
+    """A file beside it that speaks of it: a sidecar, a transcript."""
+    COLLECTION = "collection"
+    """A caption file that speaks of many files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,34 +42,75 @@ class StoredEncoder:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A folder or file that the user asked to index; ``path`` is absolute."""
+    """A folder or file that the user asked to index.
+
+    Attributes:
+        id: row id.
+        path: absolute.
+        exclude: glob patterns to leave out.
+        ocr: whether the text in its photos is read.
+        caption_files: absolute paths of the files that hold captions of its photos.
+    """
 
     id: int
     path: Path
-    exclude: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KnownAsset:
-    """What the catalog knows of a file, to tell whether it changed."""
-
-    id: int
-    path: str
-    size: int
-    mtime_ns: int
-    content_hash: str | None
-    failure: str | None
-    failure_kind: str | None
+    exclude: tuple[str, ...] = ()
+    ocr: bool = False
+    caption_files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """A file as it was when it was read; ``path`` is relative to its source."""
+    """A file as it was when it was read.
+
+    Attributes:
+        path: relative to its source.
+        size: bytes.
+        mtime_ns: time of the last change, nanoseconds since 1970.
+        content_hash: names the content, where it was read.
+        companions: names the state of the files beside it that speak of it; None for none.
+        captions: names what caption files say of it; None for nothing.
+        reading: names the models that read text out of its content; None for none.
+        read_until: how far a recording or video was read, in seconds; None for all of it.
+    """
 
     path: str
     size: int
     mtime_ns: int
     content_hash: str | None = None
+    companions: str | None = None
+    captions: str | None = None
+    reading: str | None = None
+    read_until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAsset:
+    """What the catalog knows of a file, to tell whether it changed.
+
+    Attributes:
+        id: the asset's id.
+        file: the file as it was when it was read.
+        failure: why it could not be read, wholly or in part.
+        failure_kind: the error's class.
+    """
+
+    id: int
+    file: FileState
+    failure: str | None = None
+    failure_kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """An item as the catalog knows it, to tell which texts are new."""
+
+    id: int
+    modality: Modality
+    text: str | None
+    start: float | None
+    end: float | None
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +122,7 @@ class NewItem:
     text: str | None = None
     start: float | None = None
     end: float | None = None
+    origin: Origin = Origin.CONTENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +134,8 @@ class ItemToEncode:
     path: Path
     modality: Modality
     content_hash: str | None
+    text: str | None = None
+    start: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
     index_info 1 ── 1 encoder (the active one)
     source 1 ── n asset 1 ── n item 1 ── n embedding n ── 1 encoder
+    source 1 ── n caption_file
+
+The words of items and paths are in full-text tables: see `mmsearch.catalog.fulltext`.
 
 Item ids are never used twice (AUTOINCREMENT) and an item's embedding never changes: new content
 makes a new item. So a vector store that is behind the catalog lacks exactly the items with higher
@@ -71,7 +74,8 @@ class SourceRow(Base):
     """A folder or file that the user asked to index.
 
     ``path`` is absolute, or relative to the index directory where both lie in one folder and
-    so can move together. ``exclude`` holds the glob patterns to leave out.
+    so can move together; ``name`` is its last part, for full text. ``exclude`` holds the glob
+    patterns to leave out, ``ocr`` whether the text in its photos is read.
     """
 
     __tablename__ = "source"
@@ -79,6 +83,19 @@ class SourceRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     path: Mapped[str] = mapped_column(FilePath, unique=True)
     exclude: Mapped[list[str]] = mapped_column(JSON)
+    name: Mapped[str] = mapped_column(server_default="")
+    ocr: Mapped[bool] = mapped_column(server_default="0")
+
+
+class CaptionFileRow(Base):
+    """A file that holds the captions of many of a source's photos; ``path`` as of a source."""
+
+    __tablename__ = "caption_file"
+    __table_args__ = (UniqueConstraint("source_id", "path"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source_id: Mapped[int] = mapped_column(ForeignKey("source.id", ondelete="CASCADE"))
+    path: Mapped[str] = mapped_column(FilePath)
 
 
 class AssetRow(Base):
@@ -86,6 +103,10 @@ class AssetRow(Base):
 
     ``path`` is relative to the source, with ``/`` on every platform; ``"."`` where the source is
     the file itself. ``failure`` is a reason for people, ``failure_kind`` the error's class.
+
+    ``companions`` and ``captions`` tell the state of the files beside it and of its lines in
+    caption files when they were read. ``reading`` names the models that read text out of its
+    content; ``read_until`` is set, in seconds, while a recording or video is read only so far.
     """
 
     __tablename__ = "asset"
@@ -109,14 +130,24 @@ class AssetRow(Base):
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
     camera: Mapped[str | None]
+    duration: Mapped[float | None] = mapped_column(doc="seconds")
+    language: Mapped[str | None] = mapped_column(doc="ISO 639-1")
+    companions: Mapped[str | None]
+    captions: Mapped[str | None]
+    reading: Mapped[str | None]
+    read_until: Mapped[float | None]
 
 
 class ItemRow(Base):
-    """One searchable unit of an asset; ``start`` and ``end`` in seconds."""
+    """One searchable unit of an asset; ``start`` and ``end`` in seconds.
+
+    ``origin`` tells where it was read (see `mmsearch.catalog.records.Origin`).
+    """
 
     __tablename__ = "item"
     __table_args__ = (
         Index("item_by_asset", "asset_id"),
+        Index("item_by_modality", "modality"),
         {"sqlite_autoincrement": True},
     )
 
@@ -126,6 +157,7 @@ class ItemRow(Base):
     text: Mapped[str | None]
     start: Mapped[float | None]
     end: Mapped[float | None]
+    origin: Mapped[str] = mapped_column(server_default="content")
 
 
 class EmbeddingRow(Base):

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from mmsearch.catalog.paths import relative_to_index
-from mmsearch.catalog.records import STORED_DTYPE, FileState, NewItem, Source
+from mmsearch.catalog.paths import as_text, relative_to_index
+from mmsearch.catalog.records import STORED_DTYPE, FileState, NewItem, Origin, Source
 from mmsearch.catalog.schema import (
     AssetRow,
+    CaptionFileRow,
     EmbeddingRow,
     EncoderRow,
     IndexInfoRow,
@@ -42,25 +43,42 @@ class Transaction:
             The asset's id, which stays the same as long as its path does.
         """
         asset = self._put_file(source_id, file, info)
+        self.add_items(asset, items)
+        return asset
+
+    def add_items(self, asset_id: int, items: Sequence[NewItem]) -> None:
+        """Adds items to an asset."""
         for item in items:
-            row = ItemRow(
-                asset_id=asset,
+            new_row = insert(ItemRow).values(
+                asset_id=asset_id,
                 modality=item.modality.value,
                 text=item.text,
                 start=item.start,
                 end=item.end,
+                origin=item.origin.value,
             )
-            self._session.add(row)
-            self._session.flush()
-            self._put_embedding(self._active_encoder, row.id, item.vector)
-        return asset
+            item_id = self._session.scalars(new_row.returning(ItemRow.id)).one()
+            self._put_embedding(self._active_encoder, item_id, item.vector)
+
+    def remove_items(self, item_ids: Sequence[int]) -> None:
+        """Deletes items with their embeddings."""
+        for item_id in item_ids:
+            self._session.execute(delete(ItemRow).where(ItemRow.id == item_id))
 
     def copy_asset(self, source_id: int, file: FileState, like: int) -> int:
-        """Stores a file with the same content as the asset ``like``, items and vectors included."""
+        """Stores a file with the same content as the asset ``like``.
+
+        What was read in the content is copied with its vectors; what other files say of ``like``
+        is not.
+        """
         rows = self._session.execute(
             select(ItemRow, EmbeddingRow.vector)
             .join(EmbeddingRow, EmbeddingRow.item_id == ItemRow.id)
-            .where(ItemRow.asset_id == like, EmbeddingRow.encoder_id == self._active_encoder)
+            .where(
+                ItemRow.asset_id == like,
+                ItemRow.origin == Origin.CONTENT.value,
+                EmbeddingRow.encoder_id == self._active_encoder,
+            )
             .order_by(ItemRow.id)
         ).all()
         items = [
@@ -83,18 +101,19 @@ class Transaction:
     def move_asset(self, asset_id: int, source_id: int, file: FileState) -> None:
         """Gives an asset a new path; its items, their ids and vectors stay."""
         self._delete_at(source_id, file.path, keep=asset_id)
+        values = {"source_id": source_id, "path": file.path, **_state_columns(file)}
+        self._session.execute(update(AssetRow).where(AssetRow.id == asset_id).values(**values))
+
+    def put_state(self, asset_id: int, file: FileState) -> None:
+        """Notes the new state of a file whose items are right as they are; failures are kept."""
         self._session.execute(
-            update(AssetRow)
-            .where(AssetRow.id == asset_id)
-            .values(source_id=source_id, path=file.path, size=file.size, mtime_ns=file.mtime_ns)
+            update(AssetRow).where(AssetRow.id == asset_id).values(**_state_columns(file))
         )
 
-    def touch_asset(self, asset_id: int, file: FileState) -> None:
-        """Notes a new modification time of unchanged content."""
+    def put_info(self, asset_id: int, info: MediaInfo) -> None:
+        """Notes what has been learnt of a file since it was stored."""
         self._session.execute(
-            update(AssetRow)
-            .where(AssetRow.id == asset_id)
-            .values(size=file.size, mtime_ns=file.mtime_ns)
+            update(AssetRow).where(AssetRow.id == asset_id).values(**_info_columns(info))
         )
 
     def remove_assets(self, asset_ids: Iterable[int]) -> None:
@@ -102,18 +121,53 @@ class Transaction:
         for asset_id in asset_ids:
             self._session.execute(delete(AssetRow).where(AssetRow.id == asset_id))
 
-    def add_source(self, path: Path, exclude: Sequence[str]) -> Source:
+    def add_source(self, path: Path, exclude: Sequence[str] = (), *, ocr: bool = False) -> Source:
         """Adds a source; ``path`` is absolute."""
-        row = SourceRow(path=relative_to_index(path, self._directory), exclude=list(exclude))
+        row = SourceRow(
+            path=relative_to_index(path, self._directory),
+            exclude=list(exclude),
+            name=as_text(path.name),
+            ocr=ocr,
+        )
         self._session.add(row)
         self._session.flush()
-        return Source(row.id, path, tuple(exclude))
+        return Source(row.id, path, tuple(exclude), ocr)
 
-    def put_exclude(self, source_id: int, exclude: Sequence[str]) -> None:
-        """Changes the exclusions of a source."""
+    def put_source_settings(self, source: Source) -> None:
+        """Changes the exclusions of a source and whether its photos' text is read."""
         self._session.execute(
-            update(SourceRow).where(SourceRow.id == source_id).values(exclude=list(exclude))
+            update(SourceRow)
+            .where(SourceRow.id == source.id)
+            .values(exclude=list(source.exclude), ocr=source.ocr)
         )
+
+    def add_caption_file(self, source_id: int, path: Path) -> None:
+        """Notes that a file holds captions of a source's photos; ``path`` is absolute."""
+        stored = relative_to_index(path, self._directory)
+        at_path = (CaptionFileRow.source_id == source_id) & (CaptionFileRow.path == stored)
+        if self._session.scalars(select(CaptionFileRow.id).where(at_path)).one_or_none() is None:
+            self._session.add(CaptionFileRow(source_id=source_id, path=stored))
+            self._session.flush()
+
+    def remove_caption_file(self, source_id: int, path: Path) -> None:
+        """Forgets a caption file, and all captions that the source's files have from such files.
+
+        The next run reads those of the files that remain again.
+        """
+        self._session.execute(
+            delete(CaptionFileRow).where(
+                CaptionFileRow.source_id == source_id,
+                CaptionFileRow.path == relative_to_index(path, self._directory),
+            )
+        )
+        in_source = AssetRow.source_id == source_id
+        self._session.execute(
+            delete(ItemRow).where(
+                ItemRow.origin == Origin.COLLECTION.value,
+                ItemRow.asset_id.in_(select(AssetRow.id).where(in_source)),
+            )
+        )
+        self._session.execute(update(AssetRow).where(in_source).values(captions=None))
 
     def remove_source(self, source_id: int) -> None:
         """Deletes a source and everything in it."""
@@ -130,6 +184,9 @@ class Transaction:
         for row in self._session.scalars(select(AssetRow).where(AssetRow.source_id == inner)):
             row.source_id = outer
             row.path = prefix if row.path == "." else f"{prefix}/{row.path}"
+        self._session.execute(
+            update(CaptionFileRow).where(CaptionFileRow.source_id == inner).values(source_id=outer)
+        )
         self._session.flush()
         self.remove_source(inner)
 
@@ -147,18 +204,15 @@ class Transaction:
             self._put_embedding(encoder_row, item_id, vector)
 
     def note_failure(self, asset_id: int, reason: str, kind: str) -> None:
-        """Records on a stored asset that its file can no longer be read; its items stay.
-
-        Its content is forgotten, so that the next run tries again though the file looks the same.
-        """
+        """Records on a stored asset that its file cannot be read wholly; its items stay."""
         self._session.execute(
             update(AssetRow)
             .where(AssetRow.id == asset_id)
-            .values(failure=reason, failure_kind=kind, content_hash=None)
+            .values(failure=reason, failure_kind=kind)
         )
 
     def forget_content(self, asset_id: int) -> None:
-        """Makes the next run read a file again: it is not known what its embedding is of."""
+        """Makes the next run read a file again, though it may look the same."""
         self._session.execute(
             update(AssetRow).where(AssetRow.id == asset_id).values(content_hash=None, size=-1)
         )
@@ -185,17 +239,10 @@ class Transaction:
     ) -> int:
         """Inserts or overwrites the asset at a path, without items; returns its id."""
         columns: dict[str, Any] = {
-            "size": file.size,
-            "mtime_ns": file.mtime_ns,
-            "content_hash": file.content_hash,
             "failure": failure,
             "failure_kind": failure_kind,
-            "width": info.width,
-            "height": info.height,
-            "captured_at": None if info.captured_at is None else info.captured_at.isoformat(),
-            "latitude": info.latitude,
-            "longitude": info.longitude,
-            "camera": info.camera,
+            **_state_columns(file),
+            **_info_columns(info),
         }
         at_path = (AssetRow.source_id == source_id) & (AssetRow.path == file.path)
         known = self._session.scalars(select(AssetRow.id).where(at_path)).one_or_none()
@@ -227,6 +274,33 @@ class Transaction:
         )
 
 
+def _state_columns(file: FileState) -> dict[str, Any]:
+    """A file's state but for its path, as columns of an asset."""
+    return {
+        "size": file.size,
+        "mtime_ns": file.mtime_ns,
+        "content_hash": file.content_hash,
+        "companions": file.companions,
+        "captions": file.captions,
+        "reading": file.reading,
+        "read_until": file.read_until,
+    }
+
+
+def _info_columns(info: MediaInfo) -> dict[str, Any]:
+    """What a file tells about itself, as columns of an asset."""
+    return {
+        "width": info.width,
+        "height": info.height,
+        "captured_at": None if info.captured_at is None else info.captured_at.isoformat(),
+        "latitude": info.latitude,
+        "longitude": info.longitude,
+        "camera": info.camera,
+        "duration": info.duration,
+        "language": info.language,
+    }
+
+
 def _media_info_of(row: AssetRow) -> MediaInfo:
     return MediaInfo(
         width=row.width,
@@ -235,4 +309,6 @@ def _media_info_of(row: AssetRow) -> MediaInfo:
         latitude=row.latitude,
         longitude=row.longitude,
         camera=row.camera,
+        duration=row.duration,
+        language=row.language,
     )

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
+import mmsearch
 from mmsearch.catalog.catalog import Catalog
 from mmsearch.catalog.migrations import migrate
 from mmsearch.catalog.reader import CATALOG_NAME, FORMAT_VERSION, CatalogReader
@@ -25,6 +26,7 @@ from mmsearch.errors import (
 )
 from mmsearch.items import MediaInfo, Modality
 
+FORMAT_1 = Path(__file__).parent / "data" / "format_1.sql"
 ENCODER = StoredEncoder("tiny@1", "tiny", "tiny", "1", {"height": 2}, dim=3)
 INFO = MediaInfo(640, 480, datetime(2024, 5, 6, 7, 8, 9), 48.2, -16.4, "Canon EOS 40D")
 
@@ -203,6 +205,59 @@ def test_a_newer_format_is_refused(catalog: Catalog, tmp_path: Path) -> None:
         CatalogReader(tmp_path)
     with pytest.raises(IndexFormatError, match="upgrade mmsearch"):
         Catalog(tmp_path)
+
+
+@pytest.fixture
+def old_index(tmp_path: Path) -> Path:
+    """An index of format 1 over two photos and a broken one, and a single photo."""
+    directory = tmp_path / "index"
+    directory.mkdir()
+    connection = sqlite3.connect(directory / CATALOG_NAME)
+    connection.executescript(FORMAT_1.read_text())
+    connection.close()
+    return directory
+
+
+def test_an_index_of_format_1_is_upgraded_when_it_is_opened(old_index: Path) -> None:
+    with mmsearch.open(old_index) as index:
+        (hit,) = index.search("red", k=1)
+        status = index.status()
+
+    assert hit.path == old_index.parent / "photos" / "rose.jpg"
+    assert status.items == {Modality.IMAGE: 3}
+    assert [failure.path.name for failure in status.failed] == ["broken.jpg"]
+
+
+def test_an_upgraded_catalog_is_laid_out_as_a_new_one(old_index: Path, tmp_path: Path) -> None:
+    mmsearch.open(old_index).close()
+    Catalog.create(tmp_path, ENCODER).close()
+
+    assert layout(old_index) == layout(tmp_path)
+
+
+def layout(directory: Path) -> tuple[dict[str, set[object]], set[tuple[str, str]]]:
+    """The columns of each table, and all other things that are defined."""
+    connection = sqlite3.connect(directory / CATALOG_NAME)
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    columns = {
+        name: {row[1:] for row in connection.execute(f"PRAGMA table_info('{name}')")}
+        for (name,) in tables
+    }
+    defined = connection.execute("SELECT type, name FROM sqlite_master WHERE type != 'table'")
+    found = set(defined.fetchall())
+    connection.close()
+    return columns, found
+
+
+def test_the_words_of_an_upgraded_catalog_are_there(old_index: Path) -> None:
+    mmsearch.open(old_index).close()
+    connection = sqlite3.connect(old_index / CATALOG_NAME)
+    found = connection.execute(
+        "SELECT words FROM asset_words WHERE asset_words MATCH 'lake OR single' ORDER BY rowid"
+    ).fetchall()
+    connection.close()
+
+    assert found == [("photos/trip 2019/lake.jpg",), ("single.png",)]
 
 
 def test_migrations_run_in_order_and_each_is_all_or_nothing(catalog: Catalog) -> None:
