@@ -191,8 +191,12 @@ class OpenClipEncoder:
         device = self._placement.device
         with torch.inference_mode():
             return self._collect(
-                self._model.encode_text(self._tokenize(list(batch)).to(device)) for batch in batches
+                self._model.encode_text(self._tokenize(batch).to(device)) for batch in batches
             )
+
+    def fits(self, text: str) -> bool:
+        """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""
+        return self._tokenize.fits(text)
 
     def _prepare(self, pixels: Pixels) -> torch.Tensor:
         """Normalises pixels; float32 until the model's own format, as open_clip does it."""

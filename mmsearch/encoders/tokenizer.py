@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from mmsearch.encoders import hub
 from mmsearch.errors import WeightsError
 
 if TYPE_CHECKING:
     import torch
-
-Tokenize: TypeAlias = "Callable[[list[str]], torch.Tensor]"
-"""Takes texts; returns int64 token ids, shape (n, context length), too long texts cut."""
 
 _CONTEXT_LENGTH = 77  # open_clip's default
 
@@ -31,7 +29,39 @@ _OLD_VOCABULARIES = (
 )
 
 
-def load(text_config: dict[str, Any], folder: Path | None) -> Tokenize:
+@dataclass(frozen=True, slots=True)
+class Tokenizer:
+    """Turns texts into the tokens of one text tower; calling it cuts those too long.
+
+    Attributes:
+        cut: takes texts; returns int64 token ids, shape (n, context length).
+        whole: takes a text; returns its token ids without the tower's own, and without cutting.
+        room: how many of these ids the tower takes.
+    """
+
+    cut: Callable[[list[str]], torch.Tensor]
+    whole: Callable[[str], Sequence[int]]
+    room: int
+
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
+        """Tokenizes texts.
+
+        Returns:
+            int64 token ids, shape (n, context length).
+        """
+        return self.cut([_without_surrogates(text) for text in texts])
+
+    def fits(self, text: str) -> bool:
+        """Whether a text keeps all of its tokens."""
+        return len(self.whole(_without_surrogates(text))) <= self.room
+
+
+def _without_surrogates(text: str) -> str:
+    """File names may hold lone surrogates, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def load(text_config: dict[str, Any], folder: Path | None) -> Tokenizer:
     """Loads the tokenizer that a text tower takes.
 
     Args:
@@ -46,20 +76,24 @@ def load(text_config: dict[str, Any], folder: Path | None) -> Tokenize:
 
     length = text_config.get("context_length", _CONTEXT_LENGTH)
     options = text_config.get("tokenizer_kwargs", {})
-    tokenize: Tokenize
     if folder is None:
-        tokenize = SimpleTokenizer(context_length=length, **options)
-        return tokenize
+        simple = SimpleTokenizer(context_length=length, **options)
+        return Tokenizer(simple, simple.encode, length - 2)
+    mode = text_config.get("tokenizer_mode")
     try:
-        tokenize = HFTokenizer(
-            str(folder),
-            context_length=length,
-            tokenizer_mode=text_config.get("tokenizer_mode"),
-            **options,
-        )
+        wrapper = HFTokenizer(str(folder), context_length=length, tokenizer_mode=mode, **options)
     except Exception as error:  # transformers raises whatever its many tokenizers raise
         raise WeightsError(f"The tokenizer in {folder} cannot be loaded: {error}") from error
-    return tokenize
+    # open_clip leaves room for three special tokens in this mode, whatever the tokenizer adds
+    special = 3 if mode == "clips" else wrapper.tokenizer.num_special_tokens_to_add()
+
+    def whole(text: str) -> Sequence[int]:
+        ids: Sequence[int] = wrapper.tokenizer(
+            wrapper.clean_fn(text), add_special_tokens=False, verbose=False
+        ).input_ids
+        return ids
+
+    return Tokenizer(wrapper, whole, length - special)
 
 
 def find(repo: str, *, beside: Path | None = None, revision: str | None = None) -> Path:

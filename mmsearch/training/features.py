@@ -18,7 +18,7 @@ import numpy as np
 from mmsearch.encoders.base import ImageTransform, Pixels
 from mmsearch.encoders.embedded.heads import Floats
 from mmsearch.encoders.embedded.manifest import IMAGE_TOWER, TEXT_TOWER, TOKENIZER
-from mmsearch.encoders.embedded.towers import IMAGE_BATCH, ImageTower, TextTower
+from mmsearch.encoders.embedded.towers import IMAGE_BATCH, ImageTower, TextTower, Tokenizer
 from mmsearch.errors import MediaError, TrainingError
 from mmsearch.evaluation.evaluate import decode_photo
 
@@ -98,7 +98,8 @@ class FeatureStore:
         """Features of texts, float32, shape (texts, features)."""
         kept = self._kept(TEXT_TOWER, texts)
         if not kept.exists():
-            tower = TextTower(self._weights / TEXT_TOWER, self._weights / TOKENIZER, threads=None)
+            tokenizer = Tokenizer(self._weights / TOKENIZER)
+            tower = TextTower(self._weights / TEXT_TOWER, tokenizer, threads=None)
             order: list[int] = []
             batches = []
             for indices, batch in tower.batches(texts):

@@ -128,6 +128,29 @@ def test_texts_are_cut_not_refused(encoder: EmbeddedEncoder) -> None:
     np.testing.assert_array_equal(long, longer)
 
 
+def test_what_fits_is_what_nothing_is_cut_from(encoder: EmbeddedEncoder) -> None:
+    most = "dog " * 126  # two tokens are the tower's own
+    assert encoder.fits(most)
+    assert not encoder.fits(most + "cat")
+    assert encoder.fits("")
+    assert encoder.fits("photo \udcff")
+    one, other = encoder.encode_texts([most, most + "cat"])
+    np.testing.assert_array_equal(one, other)
+
+
+def test_telling_what_fits_loads_no_tower() -> None:
+    program = (
+        "import sys\n"
+        "from mmsearch.encoders.embedded import EmbeddedEncoder\n"
+        "assert EmbeddedEncoder().fits('a dog')\n"
+        "print('onnxruntime' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
 def test_a_query_imports_neither_torch_nor_transformers() -> None:
     program = (
         "import sys\n"

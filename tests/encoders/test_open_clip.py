@@ -197,6 +197,37 @@ def test_clips_tokenizer_is_configured_as_open_clip_does(name: str) -> None:
     assert torch.equal(tokenizer.load(config, None)(TEXTS), expected)
 
 
+@pytest.mark.parametrize("name", ["ViT-B-32", "EVA02-B-16"])
+def test_what_fits_is_what_clips_tokenizer_cuts_nothing_from(name: str) -> None:
+    tokenize = tokenizer.load(architecture.of_name(name).text_config, None)
+    most = "dog " * 75  # two of the 77 tokens are the tower's own
+    assert tokenize.fits(most)
+    assert not tokenize.fits(most + "cat")
+    assert tokenize.fits("photo \udcff")
+    assert tokenize(["photo \udcff"]).shape == (1, 77)
+
+
+def test_what_fits_an_encoder(tiny: str, tiny_file: Path) -> None:
+    encoder = OpenClipEncoder.from_file(tiny, tiny_file, device="cpu")
+    assert encoder.fits("dog " * 14)
+    assert not encoder.fits("dog " * 15)
+
+
+@pytest.mark.parametrize(("mode", "room"), [(None, 16), ("clips", 13)])
+def test_what_fits_is_what_a_tokenizer_of_the_hub_cuts_nothing_from(
+    word_tokenizer: Path, mode: str | None, room: int
+) -> None:
+    config = {
+        "context_length": 16,
+        "tokenizer_mode": mode,
+        "tokenizer_kwargs": {"clean": "canonicalize"},
+    }
+    tokenize = tokenizer.load(config, word_tokenizer)
+    assert tokenize.fits("a, " * room)
+    assert not tokenize.fits("a, " * (room + 1))
+    assert tokenize.fits("a \udcff")
+
+
 @pytest.fixture
 def word_tokenizer(tmp_path: Path) -> Path:
     """The files of a small tokenizer as they lie on the hub."""

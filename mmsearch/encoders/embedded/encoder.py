@@ -17,7 +17,7 @@ from mmsearch.encoders.embedded.manifest import (
     TOKENIZER,
     Manifest,
 )
-from mmsearch.encoders.embedded.towers import IMAGE_BATCH, ImageTower, TextTower
+from mmsearch.encoders.embedded.towers import IMAGE_BATCH, ImageTower, TextTower, Tokenizer
 
 WEIGHTS = Path(__file__).parent / "weights"
 """The weights that ship inside the package."""
@@ -108,6 +108,14 @@ class EmbeddedEncoder:
             embeddings[indices] = self._text_head.embeddings(features)
         return embeddings
 
+    def fits(self, text: str) -> bool:
+        """Whether a text has at most 128 tokens; only the tokenizer is loaded for it.
+
+        Raises:
+            WeightsError: the tokenizer cannot be loaded.
+        """
+        return self._tokenizer.fits(text)
+
     @cached_property
     def _image_head(self) -> ImageHead:
         return load_image_head(self._weights / HEADS)
@@ -122,4 +130,8 @@ class EmbeddedEncoder:
 
     @cached_property
     def _text_tower(self) -> TextTower:
-        return TextTower(self._weights / TEXT_TOWER, self._weights / TOKENIZER, self._threads)
+        return TextTower(self._weights / TEXT_TOWER, self._tokenizer, self._threads)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer(self._weights / TOKENIZER)

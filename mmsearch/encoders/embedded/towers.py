@@ -16,7 +16,7 @@ from mmsearch.encoders.embedded.heads import Floats
 from mmsearch.errors import WeightsError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    import tokenizers
 
 MAX_TOKENS = 128
 """Texts are cut here; the text tower was trained on texts of this length."""
@@ -66,23 +66,51 @@ class ImageTower:
         return features, logits
 
 
+class Tokenizer:
+    """The text tower's tokenizer, of use without the tower.
+
+    Args:
+        path: its ``tokenizer.json``.
+
+    Raises:
+        WeightsError: ``path`` is not there or cannot be loaded.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._tokenizer = _open_tokenizer(path)
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of texts, at most :data:`MAX_TOKENS` of each."""
+        encodings = self._tokenizer.encode_batch([_without_surrogates(text) for text in texts])
+        return [encoding.ids for encoding in encodings]
+
+    def fits(self, text: str) -> bool:
+        """Whether nothing of a text is cut off."""
+        return not self._tokenizer.encode(_without_surrogates(text)).overflowing
+
+
+def _without_surrogates(text: str) -> str:
+    """File names may hold lone surrogates, which no tokenizer takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 class TextTower:
-    """MiniLM, exported by ``mmsearch.training``, with its tokenizer.
+    """MiniLM, exported by ``mmsearch.training``.
 
     Args:
         path: the ONNX file.
-        tokenizer: its ``tokenizer.json``.
+        tokenizer: makes its tokens.
         threads: how many ONNX Runtime computes with; None takes one a core.
 
     Raises:
-        WeightsError: a file is not there or cannot be loaded.
+        WeightsError: ``path`` is not there or cannot be loaded.
     """
 
-    def __init__(self, path: Path, tokenizer: Path, threads: int | None) -> None:
+    def __init__(self, path: Path, tokenizer: Tokenizer, threads: int | None) -> None:
         # Turning the int8 weights back into float32 once, while loading, takes longer than it
         # saves in the one query that most processes run.
         self._session = _open_session(path, threads, skip=("ConstantFolding",))
-        self._tokenizer = _open_tokenizer(tokenizer)
+        self._tokenizer = tokenizer
 
     def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Floats]]:
         """Features of texts; texts of like length go together, so that little is padded.
@@ -90,9 +118,7 @@ class TextTower:
         Yields:
             The indices of some of the texts, and their features, float32 of shape (m, features).
         """
-        # File names may hold lone surrogates, which no tokenizer takes.
-        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
-        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(clean)]
+        tokens = self._tokenizer.ids(texts)
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
         for start in range(0, len(order), _TEXT_BATCH):
             block = order[start : start + _TEXT_BATCH]
@@ -117,11 +143,11 @@ def _open_session(path: Path, threads: int | None, skip: Sequence[str] = ()) -> 
         raise WeightsError(f"The weights {path} cannot be loaded: {error}") from error
 
 
-def _open_tokenizer(path: Path) -> Tokenizer:
-    from tokenizers import Tokenizer
+def _open_tokenizer(path: Path) -> tokenizers.Tokenizer:
+    import tokenizers
 
     try:
-        tokenizer = Tokenizer.from_file(str(path))
+        tokenizer = tokenizers.Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises plain Exception
         raise WeightsError(f"The tokenizer {path} cannot be loaded: {error}") from error
     tokenizer.no_padding()
