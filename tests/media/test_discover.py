@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mmsearch.errors import SourceNotFoundError, UnsupportedFormatError
+from mmsearch.media.companions import Companion
 from mmsearch.media.discover import (
     FoundFile,
     OtherFile,
@@ -20,6 +21,7 @@ from mmsearch.media.discover import (
     is_hidden,
     is_system_folder,
 )
+from mmsearch.media.formats import MediaKind
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="needs POSIX file systems")
 
@@ -32,23 +34,71 @@ def plant(root: Path, *names: str) -> None:
 
 
 def paths(root: Path, **options: Any) -> list[str]:
-    """Photos and unreadable folders; other files have a test of their own."""
+    """Media and unreadable folders; other files have a test of their own."""
     everything = discover(root, **options)
     return [found.path for found in everything if not isinstance(found, OtherFile)]
 
 
 def test_finds_photos_in_order_with_size_and_time(tmp_path: Path) -> None:
-    plant(tmp_path, "b.JPG", "a.png", "z/1.heic", "m/2.CR2", "m/deep/3.webp", "readme.txt", "jpg")
+    plant(tmp_path, "b.JPG", "a.png", "z/1.heic", "m/2.CR2", "m/deep/3.webp", "readme", "jpg")
     os.utime(tmp_path / "a.png", ns=(0, 1_234_567_891_000_000_000))
-    assert next(discover(tmp_path)) == FoundFile("a.png", 5, 1_234_567_891_000_000_000)
+    photo = FoundFile("a.png", 5, 1_234_567_891_000_000_000, MediaKind.PHOTO)
+    assert next(discover(tmp_path)) == photo
     assert paths(tmp_path) == ["a.png", "b.JPG", "m/2.CR2", "m/deep/3.webp", "z/1.heic"]
 
 
 def test_names_other_files_but_hidden_and_excluded_ones(tmp_path: Path) -> None:
-    plant(tmp_path, "a.jpg", "b.wav", "notes", ".hidden.txt", "x/c.txt", "x/d.tmp", "y/e.txt")
+    plant(tmp_path, "a.jpg", "b.zip", "notes", ".hidden.json", "x/c.json", "x/d.tmp", "y/e.zip")
     everything = discover(tmp_path, exclude=["*.tmp", "y/"])
     others = [found.path for found in everything if isinstance(found, OtherFile)]
-    assert others == ["b.wav", "notes", "x/c.txt"]
+    assert others == ["b.zip", "notes", "x/c.json"]
+
+
+def test_finds_every_kind_of_media(tmp_path: Path) -> None:
+    plant(tmp_path, "a.jpg", "b.Mp3", "c.mkv", "d.md", "e.txt", "requirements.txt", "f.json")
+    found = [(file.path, file.kind) for file in discover(tmp_path) if isinstance(file, FoundFile)]
+    assert found == [
+        ("a.jpg", MediaKind.PHOTO),
+        ("b.Mp3", MediaKind.RECORDING),
+        ("c.mkv", MediaKind.VIDEO),
+        ("d.md", MediaKind.TEXT),
+        ("e.txt", MediaKind.TEXT),
+        ("requirements.txt", MediaKind.TEXT),
+    ]
+
+
+def companions(root: Path, **options: Any) -> dict[str, list[str]]:
+    return {
+        found.path: [companion.path for companion in found.companions]
+        for found in discover(root, **options)
+        if isinstance(found, FoundFile)
+    }
+
+
+def test_companions_are_no_assets_of_their_own(tmp_path: Path) -> None:
+    plant(tmp_path, "x/a.jpg", "x/a.txt", "x/a.md", "x/b.txt", "a.txt", "x/a.xmp", "x/b.xmp")
+    os.utime(tmp_path / "x/a.txt", ns=(0, 1_234_567_891_000_000_000))
+    found = list(discover(tmp_path))
+    assert [file.path for file in found] == ["a.txt", "x/a.jpg", "x/a.md", "x/b.txt", "x/b.xmp"]
+    assert isinstance(found[-1], OtherFile)
+    photo = found[1]
+    assert isinstance(photo, FoundFile)
+    assert photo.companions[0] == Companion("x/a.txt", 5, 1_234_567_891_000_000_000)
+    assert [companion.path for companion in photo.companions] == ["x/a.txt", "x/a.xmp"]
+
+
+def test_hidden_and_excluded_files_are_no_companions(tmp_path: Path) -> None:
+    plant(tmp_path, "a.jpg", ".a.jpg.txt", "a.json", "a.txt")
+    assert companions(tmp_path, exclude=["*.json"]) == {"a.jpg": ["a.txt"]}
+    assert companions(tmp_path / "a.jpg", exclude=["*.json"]) == {".": ["a.txt"]}
+
+
+@posix_only
+def test_companions_that_dangle_or_are_folders_are_skipped(tmp_path: Path) -> None:
+    plant(tmp_path, "a.jpg", "a.txt/b.jpg", "b.jpg")
+    (tmp_path / "a.xmp").symlink_to(tmp_path / "none")
+    (tmp_path / "b.xmp").symlink_to(tmp_path / "a.jpg")
+    assert companions(tmp_path) == {"a.jpg": [], "b.jpg": ["b.xmp"], "a.txt/b.jpg": []}
 
 
 def test_skips_hidden_and_system_folders_but_not_a_hidden_root(tmp_path: Path) -> None:
@@ -196,12 +246,12 @@ def test_folders_without_permission_are_reported(
         (root / folder).chmod(0o755)
     reason = "no permission to read it"
     assert found == [
-        FoundFile("a.jpg", 5, found[0].mtime_ns),  # type: ignore[union-attr]
+        FoundFile("a.jpg", 5, found[0].mtime_ns, MediaKind.PHOTO),  # type: ignore[union-attr]
         UnreadableFolder("link", reason),
         UnreadableFolder("closed", reason),
         UnreadableFolder("names-only", reason),
-        FoundFile("open/d.jpg", 5, found[4].mtime_ns),  # type: ignore[union-attr]
-        FoundFile("open/e.jpg", 5, found[5].mtime_ns),  # type: ignore[union-attr]
+        FoundFile("open/d.jpg", 5, found[4].mtime_ns, MediaKind.PHOTO),  # type: ignore[union-attr]
+        FoundFile("open/e.jpg", 5, found[5].mtime_ns, MediaKind.PHOTO),  # type: ignore[union-attr]
     ]
 
 
@@ -224,11 +274,15 @@ def test_a_root_that_vanishes_is_reported(tmp_path: Path) -> None:
 
 
 def test_single_file(tmp_path: Path) -> None:
-    plant(tmp_path, "a.jpg", "notes.txt")
+    plant(tmp_path, "a.jpg", "a.jpg.txt", "notes.txt", "notes.zip")
     (found,) = discover(tmp_path / "a.jpg", exclude=["*.jpg"])
-    assert (found.path, found.size) == (".", 5)  # type: ignore[union-attr]
-    with pytest.raises(UnsupportedFormatError, match=r"notes\.txt"):
-        discover(tmp_path / "notes.txt")
+    assert isinstance(found, FoundFile)
+    assert (found.path, found.size, found.kind) == (".", 5, MediaKind.PHOTO)
+    assert [companion.path for companion in found.companions] == ["a.jpg.txt"]
+    assert companions(tmp_path / "notes.txt") == {".": []}
+    assert companions(tmp_path / "a.jpg.txt") == {".": []}
+    with pytest.raises(UnsupportedFormatError, match=r"notes\.zip is neither a folder nor a photo"):
+        discover(tmp_path / "notes.zip")
 
 
 @pytest.mark.parametrize("name", ["none", "a.jpg/none", "nul\0"])
