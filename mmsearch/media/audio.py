@@ -16,7 +16,7 @@ from mmsearch.errors import NothingToIndexError, UnreadableFileError, Unsupporte
 from mmsearch.media.ffmpeg import open_media
 
 if TYPE_CHECKING:
-    from av import AudioFrame
+    from av import AudioFrame, Packet
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
@@ -34,7 +34,7 @@ _MAX_RATE = 768_000  # of a stream; beyond it a header is damaged
 _GAP = SAMPLE_RATE // 10
 _LONGEST_GAP = 60 * SAMPLE_RATE  # where the container does not know its duration
 _WARM_UP = 1.0  # seconds decoded and dropped after seeking: codecs need earlier packets
-_PATIENCE = 100  # errors in a row before the rest of a file is given up
+_PATIENCE = 100  # errors before the rest of a file is given up
 
 # Containers that store times, and so seek to the sample. In others (mp3, aac, mpeg) FFmpeg
 # guesses the time of a byte from the bit rate; they are decoded from the beginning, which takes
@@ -201,25 +201,33 @@ def _frames(container: InputContainer, track: AudioStream) -> Iterator[_TimedFra
     import av
 
     origin = (container.start_time or 0) / 1e6
-    packets = container.demux(track)
     errors = 0
-    while errors < _PATIENCE:
+    for packet in _packets(container, track):
         try:
-            packet = next(packets)
             frames = packet.decode()
-        except StopIteration:
-            return
-        except ValueError:  # of PyAV: invalid data, an invalid argument
+        except av.FFmpegError:
             errors += 1
-            # an error of the container, not of one packet, has ended the iterator
-            packets = container.demux(track)
+            if errors > _PATIENCE:
+                return
             continue
-        except (av.FFmpegError, EOFError):
-            return  # the rest is missing
         for frame in frames:
             if frame.samples and 0 < frame.sample_rate <= _MAX_RATE:
                 errors = 0
                 yield _heard(frame, origin), frame
+
+
+def _packets(container: InputContainer, track: AudioStream) -> Iterator[Packet[AudioStream]]:
+    """Reads packets, and reads on after damage."""
+    import av
+
+    for _ in range(_PATIENCE):
+        try:
+            yield from container.demux(track)
+        except av.error.InvalidDataError:  # behind it there may be more
+            continue
+        except (av.FFmpegError, EOFError):  # the rest is missing
+            pass
+        return
 
 
 def _heard(frame: AudioFrame, origin: float) -> int | None:
