@@ -189,7 +189,8 @@ class SceneFinder:
 def _cells(plane: Plane) -> NDArray[np.float32]:
     height, width = plane.shape
     cells = plane.reshape(_ROWS, height // _ROWS, _COLUMNS, width // _COLUMNS)
-    return cells.mean(axis=(1, 3), dtype=np.float32)
+    means: NDArray[np.float32] = cells.mean(axis=(1, 3), dtype=np.float32)
+    return means
 
 
 def _sharpness(luma: Plane) -> float:
