@@ -10,12 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.errors import DatasetError
-from mmsearch.evaluation.captions import (
-    CaptionRow,
-    first_duplicate,
-    read_caption_rows,
-    read_text,
-)
+from mmsearch.evaluation.captions import first_duplicate, read_complete_rows
+from mmsearch.media.caption_files import CaptionRow, read_utf8
 
 DEFAULT_KARPATHY_SPLIT = "test"
 
@@ -46,8 +42,8 @@ def read_captioned_photos(
 
     Args:
         images: the folder of photos; names in the caption file are relative to it.
-        captions: a TSV or CSV with ``image`` and ``caption`` columns, a COCO captions JSON or a
-            Karpathy split JSON.
+        captions: a TSV or CSV with ``image`` and ``caption`` columns, a COCO captions JSON, a
+            Karpathy split JSON, JSON Lines, Parquet or a webdataset tar.
         split: restricts to some of the photos: a file with one image name a line, or for a
             Karpathy JSON the name of a split in it. None takes all photos, and of a Karpathy
             JSON, as is the custom, its ``test`` split.
@@ -58,7 +54,7 @@ def read_captioned_photos(
     """
     if not images.is_dir():
         raise DatasetError(f"There is no folder {images}.")
-    rows = read_caption_rows(captions)
+    rows = read_complete_rows(captions)
     names = _select(rows, split, captions)
     paths = _locate(names, images)
 
@@ -86,7 +82,7 @@ def _select(rows: Sequence[CaptionRow], split: str | Path | None, captions: Path
 
 
 def _read_split_file(split: Path, rows: Sequence[CaptionRow], captions: Path) -> list[str]:
-    names = [line.strip() for line in read_text(split).splitlines() if line.strip()]
+    names = [line.strip() for line in read_utf8(split).splitlines() if line.strip()]
     if not names:
         raise DatasetError(f"{split} is empty; it should list one image file name a line.")
     if twice := first_duplicate(names):

@@ -146,11 +146,14 @@ def _is_plain(line: str) -> bool:
 
 def _inline(text: str) -> str:
     """Takes the marks within a block out, but for those in code."""
-    parts, at = list[str](), 0
-    for code in _CODE.finditer(text):
-        parts += [_without_marks(text[at : code.start()]), code[2].strip()]
-        at = code.end()
-    return "".join([*parts, _without_marks(text[at:])]).strip()
+    codes: list[str] = []
+
+    def keep(code: re.Match[str]) -> str:
+        codes.append(code[2].strip())
+        return f"\0{len(codes) - 1}\0"
+
+    text = _without_marks(_CODE.sub(keep, text.replace("\0", "")))
+    return re.sub("\0(\\d+)\0", lambda match: codes[int(match[1])], text).strip()
 
 
 def _without_marks(text: str) -> str:

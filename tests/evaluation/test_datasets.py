@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmsearch.errors import DatasetError
-from mmsearch.evaluation.captions import CaptionRow, read_caption_rows
+from mmsearch.evaluation.captions import read_complete_rows
 from mmsearch.evaluation.datasets import read_captioned_photos
+from mmsearch.media.caption_files import CaptionRow
 
 TSV = "image\tcaption\na.jpg\ta red ball\na.jpg\ta ball\nb.jpg\ttwo dogs\n"
 
@@ -73,7 +74,7 @@ def test_tsv_quotes_are_syntax_only_around_a_whole_field(tmp_path: Path) -> None
         'a.jpg\t"yes" and "no"\n'
         'a.jpg\t"\n'
     )
-    rows = read_caption_rows(write(tmp_path / "captions.tsv", text))
+    rows = read_complete_rows(write(tmp_path / "captions.tsv", text))
     assert [row.caption for row in rows] == [
         '"Stop" says the sign',
         'a "red" ball',
@@ -84,7 +85,7 @@ def test_tsv_quotes_are_syntax_only_around_a_whole_field(tmp_path: Path) -> None
 
 def test_csv_keeps_commas_and_line_ends_in_quotes(tmp_path: Path) -> None:
     text = 'image,caption\na.jpg,"a red, round\nball"\n'
-    rows = read_caption_rows(write(tmp_path / "captions.csv", text))
+    rows = read_complete_rows(write(tmp_path / "captions.csv", text))
     assert rows == [CaptionRow("a.jpg", "a red, round\nball")]
 
 
@@ -99,7 +100,7 @@ def test_csv_round_trip(
     path = tmp_path_factory.mktemp("csv") / "captions.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("image", "caption"), *rows])
-    assert [(row.image, row.caption) for row in read_caption_rows(path)] == rows
+    assert [(row.image, row.caption) for row in read_complete_rows(path)] == rows
 
 
 @given(content=st.binary())
@@ -110,7 +111,7 @@ def test_any_bytes_are_rows_or_a_dataset_error(
     path = tmp_path_factory.mktemp("any") / name
     path.write_bytes(content)
     try:
-        rows = read_caption_rows(path)
+        rows = read_complete_rows(path)
     except DatasetError as error:
         assert name in str(error)
     else:
@@ -141,7 +142,7 @@ def test_any_json_is_rows_or_a_dataset_error(
     path = tmp_path_factory.mktemp("json") / "captions.json"
     path.write_text(json.dumps({"images": images, "annotations": annotations}))
     try:
-        rows = read_caption_rows(path)
+        rows = read_complete_rows(path)
     except DatasetError:
         return
     assert all(row.image and row.caption for row in rows)
@@ -209,7 +210,7 @@ def test_what_is_wrong_with_a_caption_file(
     name: str, content: str, message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(DatasetError, match=message):
-        read_caption_rows(write(tmp_path / name, content))
+        read_complete_rows(write(tmp_path / name, content))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""Captions in webdataset tars: files of one photo, one after the other, share their stem.
+
+The format: https://github.com/webdataset/webdataset#the-webdataset-format
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mmsearch.errors import DatasetError, UnreadableFileError
+from mmsearch.media.caption_files.record import CaptionRow
+from mmsearch.media.captions import describe
+from mmsearch.media.descriptions import Description
+from mmsearch.media.formats import is_photo
+from mmsearch.media.text import decode_text
+
+_CAPTIONS = frozenset(("txt", "caption", "cap", "json"))
+_MAX_BYTES = 4_000_000  # of one caption's file
+
+
+@dataclass(slots=True)
+class _Sample:
+    """What stands in a tar of one photo."""
+
+    key: str
+    image: str | None = None
+    found: Description = field(default_factory=Description)
+
+    def rows(self) -> Iterator[CaptionRow]:
+        for caption in self.found.captions():
+            yield CaptionRow(self.image or self.key, caption)
+
+
+def rows(path: Path) -> Iterator[CaptionRow]:
+    """Reads the captions of a tar as it streams by; nothing is unpacked.
+
+    A photo is called by its name in the tar, which is its key and its suffix; its captions stand
+    in a ``.txt``, ``.caption`` or ``.json`` of the same key.
+
+    Raises:
+        DatasetError: it is not there or damaged.
+    """
+    sample = _Sample("")
+    try:
+        with tarfile.open(path, "r|*") as tar:
+            for member in tar:
+                folder, _, name = member.name.removeprefix("./").rpartition("/")
+                stem, _, suffix = name.partition(".")
+                if not member.isfile() or not stem:
+                    continue
+                key = f"{folder}/{stem}" if folder else stem
+                if key != sample.key:
+                    yield from sample.rows()
+                    sample = _Sample(key)
+                if is_photo(name):
+                    sample.image = f"{key}.{suffix}"
+                elif suffix.lower() in _CAPTIONS and member.size <= _MAX_BYTES:
+                    file = tar.extractfile(member)
+                    data = file.read() if file else b""
+                    sample.found.extend(_described(data, suffix.lower(), f"{path}, {member.name}"))
+            yield from sample.rows()
+    except FileNotFoundError:
+        raise DatasetError(f"There is no file {path}.") from None
+    except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DatasetError(f"{path} is damaged or no tar: {error}") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _described(data: bytes, suffix: str, where: str) -> Description:
+    try:
+        text = decode_text(data)
+    except UnreadableFileError as error:
+        raise DatasetError(f"{where}: {error}.") from error
+    if suffix != "json":
+        return Description(texts=text.splitlines())
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DatasetError(f"{where} is not valid JSON: {error}.") from error
+    return describe(document) if isinstance(document, dict) else Description()
