@@ -17,11 +17,14 @@ from mmsearch.items import Modality, Passage
 _LONG_PAUSE = 2.0  # seconds of silence that end a sentence without a full stop
 _SHORT_PAUSE = 0.3  # seconds at which a long sentence may well be cut
 _NEAR = 1.5  # seconds between sentences that may be joined
-_FEW_WORDS = 4  # a sentence of fewer joins a neighbour
+_FEW_WORDS, _FEW_CHARACTERS = 4, 25  # a sentence of fewer joins a neighbour
 _MANY_WORDS = 50  # about twenty seconds: more is no longer one thought, whatever the tower takes
 
 _CLOSING = "\"'”’»)]}"
 _SENTENCE_END = re.compile(rf"[.!?…。！？؟।]+[{re.escape(_CLOSING)}]*$")
+_PARTS = re.compile(
+    r"\s*[^\s。！？]*[。！？]+[」』”’）】》]*|\s*[^\s。！？]+"
+)  # words, or sentences without spaces
 _CLAUSE_END = re.compile(rf"(?:[,;:—–、，；：]|--)[{re.escape(_CLOSING)}]*$")
 # A full stop behind these, or behind a single letter, ends no sentence.
 _ABBREVIATION = re.compile(
@@ -63,11 +66,11 @@ def spread(text: str, start: float, end: float) -> list[Word]:
         start: seconds.
         end: seconds.
     """
-    parts = text.split()
+    parts = _PARTS.findall(" " + " ".join(text.split()))
     each = (end - start) / max(1, sum(map(len, parts)))
     words, at = [], 0
     for part in parts:
-        words.append(Word(f" {part}", start + at * each, start + (at + len(part)) * each))
+        words.append(Word(part, start + at * each, start + (at + len(part)) * each))
         at += len(part)
     return words
 
@@ -158,7 +161,7 @@ def _joined(sentences: list[list[Word]], fits: Callable[[str], bool]) -> list[li
     waiting = list(reversed(sentences))
     while waiting:
         sentence = waiting.pop()
-        if len(sentence) < _FEW_WORDS:
+        if len(sentence) < _FEW_WORDS and len(_text(sentence)) < _FEW_CHARACTERS:
             before = sentence[0].start - joined[-1][-1].end if joined else math.inf
             after = waiting[-1][0].start - sentence[-1].end if waiting else math.inf
             if after <= min(before, _NEAR) and _takes(sentence + waiting[-1], fits):
