@@ -157,10 +157,12 @@ def test_webdataset(tmp_path: Path, name: str, mode: str) -> None:
 
 def test_a_tar_that_ends_early(tmp_path: Path) -> None:
     members = {f"{i}.txt": b"a caption of a photo " * 50 for i in range(50)}
-    path = write_tar(tmp_path / "c.tar.gz", "w:gz", members)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(DatasetError, match="damaged"):
-        read_caption_rows(path)
+    for name, mode in (("c.tar", "w"), ("c.tar.gz", "w:gz"), ("c.tar.bz2", "w:bz2")):
+        path = write_tar(tmp_path / name, mode, members)
+        assert len(read_caption_rows(path)) == 50
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(DatasetError, match="damaged"):
+            read_caption_rows(path)
 
 
 @given(content=st.binary())

@@ -5,6 +5,8 @@ The format: https://github.com/webdataset/webdataset#the-webdataset-format
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
 import lzma
 import tarfile
@@ -12,6 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from mmsearch.errors import DatasetError, UnreadableFileError
 from mmsearch.media.caption_files.record import CaptionRow
@@ -46,10 +49,11 @@ def rows(path: Path) -> Iterator[CaptionRow]:
     Raises:
         DatasetError: it is not there or damaged.
     """
-    sample = _Sample("")
+    sample, end = _Sample(""), 0
     try:
-        with tarfile.open(path, "r|*") as tar:
+        with _open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
             for member in tar:
+                end = member.offset_data + member.size
                 folder, _, name = member.name.removeprefix("./").rpartition("/")
                 stem, _, suffix = name.partition(".")
                 if not member.isfile() or not stem:
@@ -65,12 +69,27 @@ def rows(path: Path) -> Iterator[CaptionRow]:
                     data = file.read() if file else b""
                     sample.found.extend(_described(data, suffix.lower(), f"{path}, {member.name}"))
             yield from sample.rows()
+            if stream.tell() < end:
+                raise EOFError("it ends early")
     except FileNotFoundError:
         raise DatasetError(f"There is no file {path}.") from None
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DatasetError(f"{path} is damaged or no tar: {error}") from error
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _open(path: Path) -> IO[bytes]:
+    """The tar itself; these readers notice where a compressed one ends early, tarfile's do not."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if start.startswith(b"\x1f\x8b"):
+        return gzip.open(path)
+    if start.startswith(b"BZh"):
+        return bz2.open(path)
+    if start.startswith(b"\xfd7zXZ\0"):
+        return lzma.open(path)
+    return path.open("rb")
 
 
 def _described(data: bytes, suffix: str, where: str) -> Description:
