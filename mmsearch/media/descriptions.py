@@ -10,13 +10,14 @@ from mmsearch.media.formats import kind_of
 
 _WRITTEN_BY_DEVICES = frozenset(
     (
-        "olympus digital camera", "konica minolta digital camera", "minolta digital camera",
-        "kodak digital still camera", "hp photosmart", "sony dsc", "dcim", "digital camera",
-        "samsung", "maginon", "exif_jpeg_picture", "exif jpeg", "jpeg", "ascii", "unicode", "jis",
-        "binary comment", "user comments", "image description", "description", "comment", "caption",
-        "default", "untitled", "applemark", "no description", "none", "null", "undefined",
+        "sony dsc", "dcim", "hp photosmart", "samsung", "maginon", "exif_jpeg_picture", "exif jpeg",
+        "jpeg", "ascii", "unicode", "jis", "binary comment", "user comments", "applemark",
+        "image description", "description", "no description", "comment", "caption", "default",
+        "untitled", "none", "null", "undefined",
     )
 )  # fmt: skip
+_CAMERA = re.compile(r"(?:\w+ ){0,3}digital(?: still)? camera|<[^<>]*>", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9a-f-]{16,}|\S*\d{4}\S*\d\S*", re.IGNORECASE)  # hashes, ids, times
 _WRITTEN_BY_PROGRAMS = re.compile(
     r"(created (with|by) (the )?gimp|creator: gd-jpeg|lead technologies|file written by adobe|"
     r"processed by ebay|optimized by jpeg|compressed by jpeg|intel\(r\) jpeg library|lavc\d|"
@@ -24,11 +25,6 @@ _WRITTEN_BY_PROGRAMS = re.compile(
     re.IGNORECASE,
 )
 _SETTINGS = re.compile(r"(?:[\w ./-]{1,40}[:=][^;:=]{0,40};\s*){2,}")  # filter: 0; touch: (-1, -1);
-_CAMERA_NAME = re.compile(
-    r"(?:_?(?:img|dsc|dscn|dscf|dscn|pict|cimg|imgp|mvi|vid|gopr|pxl|sam|sdc|kic)[-_ ]?[a-z]?|p)"
-    r"\d{3,}[-_\d]*",
-    re.IGNORECASE,
-)
 _MIN_READABLE = 0.7  # share of letters, digits, blanks and common marks; binary data has less
 _MARKS = frozenset(" .,;:!?'\"“”‘’«»()[]/&-–—…%#@+*_|~<>=。、！？「」（）・")
 
@@ -89,12 +85,14 @@ def is_readable(text: str) -> bool:
 
 
 def _is_default(text: str) -> bool:
-    return text.casefold().rstrip(" .") in _WRITTEN_BY_DEVICES
+    return (
+        text.casefold().rstrip(" .") in _WRITTEN_BY_DEVICES
+        or _CAMERA.fullmatch(text) is not None
+        or _NUMBER.fullmatch(text) is not None
+    )
 
 
 def _is_file_name(text: str) -> bool:
-    if _CAMERA_NAME.fullmatch(text):
-        return True
     return " " not in text and kind_of(text) is not None
 
 

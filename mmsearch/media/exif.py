@@ -17,20 +17,34 @@ Value: TypeAlias = bytes | tuple[int, ...] | tuple[float, ...]
 
 BITS_PER_SAMPLE = 0x0102
 PHOTOMETRIC = 0x0106
+IMAGE_DESCRIPTION = 0x010E
 MAKE = 0x010F
 MODEL = 0x0110
 ORIENTATION = 0x0112
 DATE_TIME = 0x0132
+XMP = 0x02BC
+IPTC = 0x83BB
 _EXIF_POINTER = 0x8769
 _GPS_POINTER = 0x8825
 DATE_TIME_ORIGINAL = 0x9003
 DATE_TIME_DIGITIZED = 0x9004
+USER_COMMENT = 0x9286
+XP_TITLE, XP_COMMENT, XP_KEYWORDS, XP_SUBJECT = 0x9C9B, 0x9C9C, 0x9C9E, 0x9C9F  # of Windows
 GPS_LATITUDE_REF, GPS_LATITUDE, GPS_LONGITUDE_REF, GPS_LONGITUDE = 1, 2, 3, 4
 
-_IMAGE_TAGS = frozenset(
-    (BITS_PER_SAMPLE, PHOTOMETRIC, MAKE, MODEL, ORIENTATION, DATE_TIME, _EXIF_POINTER, _GPS_POINTER)
-)
-_PHOTO_TAGS = frozenset((DATE_TIME_ORIGINAL, DATE_TIME_DIGITIZED))
+_BLOCKS = frozenset(
+    (
+        IMAGE_DESCRIPTION, XMP, IPTC, USER_COMMENT, XP_TITLE, XP_COMMENT, XP_KEYWORDS,
+        XP_SUBJECT,
+    )
+)  # fmt: skip
+"""Tags that hold text or further metadata: always bytes, whatever type they claim to have."""
+
+_IMAGE_TAGS = _BLOCKS - {USER_COMMENT} | {
+    *(BITS_PER_SAMPLE, PHOTOMETRIC, MAKE, MODEL, ORIENTATION, DATE_TIME),
+    *(_EXIF_POINTER, _GPS_POINTER),
+}
+_PHOTO_TAGS = frozenset((DATE_TIME_ORIGINAL, DATE_TIME_DIGITIZED, USER_COMMENT))
 _GPS_TAGS = frozenset((GPS_LATITUDE_REF, GPS_LATITUDE, GPS_LONGITUDE_REF, GPS_LONGITUDE))
 
 # TIFF types: bytes of one value, and its struct letter (two of them for a rational).
@@ -39,6 +53,7 @@ _TYPES: dict[int, tuple[int, str]] = {
     8: (2, "h"), 9: (4, "i"), 10: (8, "ii"), 13: (4, "I"), 16: (8, "Q"), 17: (8, "q"), 18: (8, "Q"),
 }  # fmt: skip
 _MAX_VALUE_BYTES = 1024  # nothing of interest is longer
+_MAX_BLOCK_BYTES = 1_000_000  # but for these
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +139,10 @@ def _read_directory(
     whole = min(count, max(0, (len(block) - first) // entry.size))
     for tag, kind, number, raw in entry.iter_unpack(block[first : first + whole * entry.size]):
         if tag in tags and tag not in found:
-            value = _read_value(block, layout, kind, number, raw)
+            if tag in _BLOCKS:
+                value: Value | None = _read_bytes(block, layout, kind, number, raw)
+            else:
+                value = _read_value(block, layout, kind, number, raw)
             if value is not None:
                 found[tag] = value
     return found
@@ -159,3 +177,14 @@ def _read_value(block: bytes, layout: _Layout, kind: int, number: int, raw: byte
         return numbers
     pairs = zip(numbers[::2], numbers[1::2], strict=True)
     return tuple(top / bottom if bottom else float("nan") for top, bottom in pairs)
+
+
+def _read_bytes(block: bytes, layout: _Layout, kind: int, number: int, raw: bytes) -> bytes | None:
+    """The bytes of one entry as they are stored; see `_read_value`."""
+    if kind not in _TYPES:
+        return None
+    length = _TYPES[kind][0] * number
+    if length > len(raw):
+        offset = layout.unpack("Q" if layout.is_big else "I", raw)[0]
+        raw = block[offset : offset + min(length, _MAX_BLOCK_BYTES)]
+    return raw[:length]

@@ -15,6 +15,7 @@ from mmsearch.media.damage import codec_errors
 from mmsearch.media.exif import BITS_PER_SAMPLE, PHOTOMETRIC, Exif, parse_exif
 from mmsearch.media.files import read_bytes
 from mmsearch.media.formats import Format
+from mmsearch.media.inscriptions import read_captions
 from mmsearch.media.metadata import read_metadata
 from mmsearch.media.render import to_rgb, turn
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
@@ -34,10 +35,12 @@ class DecodedImage:
         image: mode RGB, upright, as a viewer shows it; possibly smaller than the photo.
         info: what the photo tells about itself; ``width`` and ``height`` are those of the whole
             photo as displayed.
+        captions: what people wrote about it inside the file.
     """
 
     image: Image.Image
     info: MediaInfo
+    captions: tuple[str, ...] = ()
 
 
 def read_image_file(
@@ -109,7 +112,8 @@ def _read_with_pillow(
         picture = ImageChops.invert(picture)  # Pillow only does so for 8 bits and less
     if orientation >= 5:
         width, height = height, width
-    return DecodedImage(picture, read_metadata(exif, image.info, (width, height)))
+    info = read_metadata(exif, image.info, (width, height))
+    return DecodedImage(picture, info, read_captions(exif, image.info))
 
 
 def _read_raw(data: bytes, max_megapixels: float, side: int | None) -> DecodedImage:
@@ -125,7 +129,7 @@ def _read_raw(data: bytes, max_megapixels: float, side: int | None) -> DecodedIm
         own.photo or preview_exif.photo,
         own.gps or preview_exif.gps,
     )
-    return DecodedImage(picture, read_metadata(exif, {}, size))
+    return DecodedImage(picture, read_metadata(exif, {}, size), read_captions(exif, {}))
 
 
 def _check_size(width: int, height: int, max_megapixels: float) -> None:

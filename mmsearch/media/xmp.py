@@ -44,7 +44,7 @@ _LEVELS = re.compile("[|/]")  # Lightroom writes Places|Rome, digiKam Places/Rom
 _HIERARCHICAL = frozenset(_KEYWORDS[1:4])
 
 _ANY_NAME = re.compile(
-    rb"title|description|Description|subject|Headline|Accessibility|UserComment|caption|"
+    rb"title|description|ImageDescription|subject|Headline|Accessibility|UserComment|caption|"
     rb"TagsList|LastKeyword|PersonInImage|:Name|PersonDisplayName"
 )
 
@@ -62,10 +62,7 @@ def parse_xmp(packet: bytes) -> Description:
         UnreadableFileError: it is no XML, or XML that expands itself.
     """
     found = Description()
-    packet = packet.strip(b"\0 \t\r\n")
-    root = _parse(packet)
-    if not _ANY_NAME.search(packet) and b"\0" not in packet:
-        return found
+    root = _parse(packet.strip(b"\0 \t\r\n"))
     for node in root.iter(f"{_RDF}Description"):
         for name in _TEXTS:
             found.texts += _values(node, name)
@@ -76,6 +73,11 @@ def parse_xmp(packet: bytes) -> Description:
         for name in _PEOPLE:
             found.keywords += _values(node, name)
     return found
+
+
+def may_describe(packet: bytes) -> bool:
+    """Whether parsing can find anything: most photos' XMP only lists settings."""
+    return _ANY_NAME.search(packet) is not None or b"\0" in packet  # UTF-16
 
 
 def _parse(packet: bytes) -> Element:

@@ -13,8 +13,8 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from mmsearch.errors import DatasetError, UnreadableFileError
 from mmsearch.media.caption_files.record import CaptionRow
@@ -79,7 +79,7 @@ def rows(path: Path) -> Iterator[CaptionRow]:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> BufferedIOBase:
     """The tar itself; these readers notice where a compressed one ends early, tarfile's do not."""
     with path.open("rb") as file:
         start = file.read(6)
