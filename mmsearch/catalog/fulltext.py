@@ -15,6 +15,11 @@ Words are runs of letters and digits, compared without case and diacritics (``un
 
 from __future__ import annotations
 
+import sqlite3
+
+import numpy as np
+from numpy.typing import NDArray
+
 _TOKENIZER = "tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'"
 
 # A path that is not UTF-8 is stored as a blob. A source that is a single file is its own asset.
@@ -97,3 +102,40 @@ FILL_STATEMENTS: tuple[str, ...] = (
     """,
 )
 """Fills the tables, once, from rows that were there before the triggers."""
+
+
+def count_texts(connection: sqlite3.Connection, expression: str, *, limit: int) -> int:
+    """How many items' texts match an FTS5 expression; counts no further than ``limit``."""
+    return _count(connection, "item_words", expression, limit)
+
+
+def count_names(connection: sqlite3.Connection, expression: str, *, limit: int) -> int:
+    """How many assets' names (source, folders, file) match; counts no further than ``limit``."""
+    return _count(connection, "asset_words", expression, limit)
+
+
+def items_with_text(connection: sqlite3.Connection, expression: str) -> NDArray[np.int64]:
+    """Ids of the items whose text matches an FTS5 expression, int64, ascending."""
+    return _ids(connection, "SELECT rowid FROM item_words WHERE item_words MATCH ?", expression)
+
+
+def items_with_name(connection: sqlite3.Connection, expression: str) -> NDArray[np.int64]:
+    """Ids of the items whose asset's name matches an FTS5 expression, int64, ascending."""
+    return _ids(
+        connection,
+        """
+        SELECT item.id FROM asset_words JOIN item ON item.asset_id = asset_words.rowid
+        WHERE asset_words MATCH ?
+        """,
+        expression,
+    )
+
+
+def _count(connection: sqlite3.Connection, table: str, expression: str, limit: int) -> int:
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {table} WHERE {table} MATCH ? LIMIT ?)"
+    return int(connection.execute(sql, (expression, limit)).fetchone()[0])
+
+
+def _ids(connection: sqlite3.Connection, sql: str, expression: str) -> NDArray[np.int64]:
+    rows = connection.execute(sql, (expression,)).fetchall()
+    return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows)))

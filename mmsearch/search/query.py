@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmsearch.errors import QueryError, SourceNotFoundError
 from mmsearch.items import Modality
+from mmsearch.search.words import parse_words
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import DualEncoder
@@ -18,23 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question: a text or an image, and what may answer it.
+    """One question: a text, an image or a recording, and what may answer it.
 
     Attributes:
-        text: what to look for, in words.
+        text: what to look for, in words; see `mmsearch.search.words` for phrases and prefixes.
         image: what to look for, as a picture's path.
+        audio: what to look for, as the path of a recording that says it; it must become a text
+            before it is searched for.
         modality: only items of this modality.
         folder: only items of files in this folder and below.
     """
 
     text: str | None = None
     image: Path | None = None
+    audio: Path | None = None
     modality: Modality | None = None
     folder: Path | None = None
 
     def __post_init__(self) -> None:
-        if (self.text is None) == (self.image is None):
-            raise QueryError("Give either a text or an image to search for.")
+        if [self.text, self.image, self.audio].count(None) != 2:
+            raise QueryError("Give one thing to search for: a text, an image or a recording.")
         if self.text is not None and not self.text.strip():
             raise QueryError("The query is empty: say what to look for.")
 
@@ -45,12 +49,14 @@ def embed_query(
     """The query's embedding, float32, shape (dim,), unit length.
 
     Raises:
+        QueryError: the query is a recording.
         SourceNotFoundError: the image is not there.
         MediaError: the image cannot be read.
     """
     if query.image is None:
-        assert query.text is not None
-        vectors = encoder.encode_texts([query.text])
+        if query.text is None:
+            raise QueryError("A recording must be transcribed before it is searched for.")
+        vectors = encoder.encode_texts([parse_words(query.text).plain or query.text])
         return vectors.reshape(-1)
 
     from mmsearch.media.image import read_image_file

@@ -1,0 +1,123 @@
+"""What the words of a query find: which items must be passed over, and which gain.
+
+A word tells the more the rarer it is: its weight is the negative logarithm of the share of texts
+(or of file names, where it stands in one) that hold it, as in Robertson and Sparck Jones 1976.
+An item's gain is the weight of its words times the cube of its coverage, their share in the
+weight of all the words asked for. So a name that is matched in full outweighs every similarity,
+and a sentence that happens to share a word or two gains next to nothing. ``docs/search.md`` has
+the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch.catalog.reader import CatalogReader
+from mmsearch.search.words import Words
+
+WEIGHT = 0.7
+"""Standard deviations of similarity that a unit of weight is worth, at full coverage."""
+
+_COVERAGE_POWER = 3
+_EVERYWHERE = 20_000
+"""A word in more texts or names than this tells little, and is not looked up."""
+
+# Before any text is seen, a word is in one of a thousand; worth fifty texts of evidence.
+_PRIOR_TEXTS, _PRIOR_SHARE = 50, 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """The items that hold words of the query, and what they gain by it.
+
+    Attributes:
+        ids: item ids, int64, ascending, shape (n,).
+        values: gains in standard deviations of similarity, float64, shape (n,), above 0.
+    """
+
+    ids: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+    def of(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The gains of any items, 0 where they hold no word."""
+        if not len(self.ids):
+            return np.zeros(len(ids))
+        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where(self.ids[at] == ids, self.values[at], 0.0)
+
+    def best(self, count: int) -> NDArray[np.int64]:
+        """Ids of the items that gain most, equal gains by ascending id."""
+        return self.ids[np.argsort(-self.values, kind="stable")[:count]]
+
+    def among(self, ids: NDArray[np.int64]) -> Gains:
+        """Only those of the items with these ids."""
+        kept = np.isin(self.ids, ids, assume_unique=True)
+        return Gains(self.ids[kept], self.values[kept])
+
+
+def required_items(reader: CatalogReader, words: Words) -> NDArray[np.int64] | None:
+    """Ids of the items that hold every required phrase and prefix, in text or file name.
+
+    None where nothing is required.
+    """
+    if not words.required:
+        return None
+    found = [
+        np.union1d(reader.items_with_text(expression), reader.items_with_name(expression))
+        for expression in words.required
+    ]
+    return reduce(np.intersect1d, found)
+
+
+def gains(reader: CatalogReader, words: Words, *, texts: int) -> Gains:
+    """What items gain by the words they hold.
+
+    Args:
+        reader: the catalog.
+        words: of the query.
+        texts: how many items have text.
+    """
+    names = reader.count_names()
+    matches: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+    asked = 0.0
+    for expression in words.all:
+        in_texts, in_names = reader.count_matches(expression, limit=_EVERYWHERE + 1)
+        parts: list[tuple[NDArray[np.int64], float]] = []
+        if 0 < in_texts <= _EVERYWHERE:
+            ids = reader.items_with_text(expression)
+            parts.append((ids, _telling(in_texts, texts)))
+        if 0 < in_names <= _EVERYWHERE:
+            ids = reader.items_with_name(expression)
+            parts.append((ids, _telling(in_names, names)))
+        if parts:
+            matches.append(_strongest(parts))
+            asked += max(weight for _, weight in parts)
+        elif not in_texts and not in_names:
+            asked += -log(_PRIOR_SHARE)
+    if not matches:
+        return Gains(np.empty(0, dtype=np.int64), np.empty(0))
+    ids, place = np.unique(np.concatenate([ids for ids, _ in matches]), return_inverse=True)
+    found = np.bincount(place, weights=np.concatenate([weights for _, weights in matches]))
+    return Gains(ids, WEIGHT * found * (found / asked) ** _COVERAGE_POWER)
+
+
+def _telling(holding: int, of: int) -> float:
+    """The weight of a word that so many of the texts hold."""
+    return -log((holding + _PRIOR_TEXTS * _PRIOR_SHARE) / (max(of, holding) + _PRIOR_TEXTS))
+
+
+def _strongest(
+    parts: Sequence[tuple[NDArray[np.int64], float]],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Each item once, with the higher weight where both its text and its name hold the word."""
+    ids = np.concatenate([ids for ids, _ in parts])
+    weights = np.concatenate([np.full(len(ids), weight) for ids, weight in parts])
+    order = np.lexsort((-weights, ids))
+    ids, first = np.unique(ids[order], return_index=True)
+    return ids, weights[order][first]

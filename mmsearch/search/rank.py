@@ -1,0 +1,153 @@
+"""Nearest neighbours and words in one ranking of items.
+
+What an item scores is how far its similarity stands out in its medium (`normalise`) and what it
+gains by the words it holds (`lookup`). Where only one medium is searched and no words are found,
+the scores are the inner products themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch.index import Snapshot
+from mmsearch.search.filters import passing_items
+from mmsearch.search.lookup import Gains, gains
+from mmsearch.search.normalise import LAST, SAMPLE, Medium, Scale, background, scale_of
+from mmsearch.search.query import Query
+from mmsearch.search.words import parse_words
+from mmsearch.vectors.base import VectorStore
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Items that may be hits, best first.
+
+    Attributes:
+        ids: item ids, int64, shape (n,).
+        similarities: inner products with the query, float32, shape (n,).
+        scores: float64, shape (n,), descending, equal ones by ascending id.
+        unseen: what an item that is no candidate scores at most by its similarity.
+    """
+
+    ids: NDArray[np.int64]
+    similarities: NDArray[np.float32]
+    scores: NDArray[np.float64]
+    unseen: float
+
+    @classmethod
+    def best_of(cls, parts: list[Candidates]) -> Candidates:
+        """Several media's candidates in one ranking."""
+        if not parts:
+            return cls(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0), -np.inf)
+        ids = np.concatenate([part.ids for part in parts])
+        scores = np.concatenate([part.scores for part in parts])
+        similarities = np.concatenate([part.similarities for part in parts])
+        order = np.lexsort((ids, -scores))
+        unseen = max(part.unseen for part in parts)
+        return cls(ids[order], similarities[order], scores[order], unseen)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranker:
+    """Ranks the items of one snapshot for one query.
+
+    Attributes:
+        vectors: the vector store.
+        vector: the query's embedding, rounded to float16 as the stored ones are.
+        asked: the query's medium.
+        encoder: the encoder's name.
+        everything: all item ids by medium.
+        passing: those that pass the filters; media without any are left out.
+        gains: what the query's words are worth to these.
+    """
+
+    vectors: VectorStore
+    vector: NDArray[np.float32]
+    asked: Medium
+    encoder: str
+    everything: Mapping[Medium, NDArray[np.int64]]
+    passing: Mapping[Medium, NDArray[np.int64]]
+    gains: Gains
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, query: Query, vector: NDArray[np.float32]) -> Ranker:
+        """Looks up the query's words and filters.
+
+        Raises:
+            QueryError: no indexed folder matches.
+        """
+        words = parse_words(query.text or "")
+        allowed = passing_items(snapshot.reader, query, words)
+        by_modality = snapshot.reader.items_by_modality()
+        everything = {
+            medium: np.sort(np.concatenate(parts))
+            for medium in Medium
+            if (parts := [by_modality[one] for one in medium.modalities if one in by_modality])
+        }
+        found = gains(snapshot.reader, words, texts=len(everything.get(Medium.TEXT, ())))
+        passing = everything
+        if allowed is not None:
+            found = found.among(allowed)
+            within = {medium: _common(ids, allowed) for medium, ids in everything.items()}
+            passing = {medium: ids for medium, ids in within.items() if len(ids)}
+        return cls(
+            vectors=snapshot.vectors,
+            vector=vector.astype(np.float16).astype(np.float32),
+            asked=Medium.PICTURE if query.text is None else Medium.TEXT,
+            encoder=snapshot.encoder.name,
+            everything=everything,
+            passing=passing,
+            gains=found,
+        )
+
+    @property
+    def items(self) -> int:
+        """How many items pass the filters."""
+        return sum(len(ids) for ids in self.passing.values())
+
+    def best(self, depth: int) -> Candidates:
+        """The ``depth`` best of each medium by similarity, and as many by words, at least."""
+        depth = max(depth, LAST)
+        return Candidates.best_of([self._best_of(medium, depth) for medium in self.passing])
+
+    def _best_of(self, medium: Medium, depth: int) -> Candidates:
+        ids = self.passing[medium]
+        nearest = self._search(ids, depth)
+        similarities, found = nearest
+        exhausted = len(found) < depth
+        if len(self.passing) == 1 and not len(self.gains.ids):
+            scores = similarities.astype(np.float64)
+            return Candidates(found, similarities, scores, -np.inf if exhausted else scores[-1])
+
+        scale = self._scale(medium, similarities)
+        unseen = -np.inf if exhausted else scale(similarities)[-1]
+        # Of many items with the same words, the most similar count; and of those with the most
+        # telling words, all.
+        telling = self.gains.among(ids)
+        most_telling = np.sort(telling.best(depth))
+        searches = (nearest, self._search(telling.ids, depth), self._search(most_telling, depth))
+        found, first = np.unique(np.concatenate([ids for _, ids in searches]), return_index=True)
+        similarities = np.concatenate([similarities for similarities, _ in searches])[first]
+        scores = scale(similarities) + self.gains.of(found)
+        return Candidates(found, similarities, scores, unseen)
+
+    def _search(
+        self, ids: NDArray[np.int64], depth: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        everything = len(ids) == len(self.vectors.ids)
+        return self.vectors.search(self.vector, depth, among=None if everything else ids)
+
+    def _scale(self, medium: Medium, best: NDArray[np.float32]) -> Scale:
+        """How similarities to a medium are read: from a sample of all of it, filtered or not."""
+        ids = self.everything[medium]
+        sample = ids[:: -(-len(ids) // SAMPLE)]
+        similarities, _ = self._search(sample, len(sample))
+        return scale_of(similarities, best, background(self.encoder, self.asked, medium))
+
+
+def _common(ids: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.intersect1d(ids, others, assume_unique=True)

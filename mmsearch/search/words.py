@@ -1,0 +1,80 @@
+"""What the words of a query ask of full text.
+
+    dogs on a beach        any of the words, the rarer the more telling
+    "dogs on a beach"      only what holds this phrase
+    beach*                 only what holds a word that begins so
+
+Whatever is typed is searched for: there are no operators, and so no syntax errors. Scripts
+without spaces (Chinese, Japanese, Thai, ...) have no words to the tokenizer: a run of them is
+found by its beginning.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+MAX_WORDS = 64
+"""Of a longer text, only the first words are looked up; its meaning is searched for as a whole."""
+
+_PHRASE = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
+_MARKS = "\u0300-\u036f"
+_WORD = re.compile(rf"(?:[^\W_][{_MARKS}]*)+")
+_STAR = r"\*(?=\s|$)"
+_WORD_OR_PREFIX = re.compile(rf"({_WORD.pattern})({_STAR})?")
+_UNSPACED = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+    "\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of a query, as FTS5 expressions.
+
+    Attributes:
+        free: words that may match, one expression each.
+        required: phrases and prefixes that must match, one expression each.
+        plain: the text without the marks of phrases and prefixes, for the text tower.
+    """
+
+    free: tuple[str, ...]
+    required: tuple[str, ...]
+    plain: str
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """All expressions, the required ones first."""
+        return self.required + self.free
+
+
+def parse_words(text: str) -> Words:
+    """Reads the words, phrases and prefixes of a query; takes any text."""
+    text = text.encode("utf-8", "replace").decode()  # lone surrogates: no tower takes them
+    text = unicodedata.normalize("NFC", text)
+    phrases = [_inner(match) for match in _PHRASE.finditer(text)]
+    required = [_phrase(words) for phrase in phrases if (words := _WORD.findall(phrase))]
+    free: list[str] = []
+    for word, star in _WORD_OR_PREFIX.findall(_PHRASE.sub(" ", text)):
+        (required if star else free).append(_word(word, prefix=bool(star)))
+    plain = _PHRASE.sub(lambda match: f" {_inner(match)} ", text)
+    return Words(
+        free=tuple(dict.fromkeys(free))[:MAX_WORDS],
+        required=tuple(dict.fromkeys(required))[:MAX_WORDS],
+        plain=" ".join(re.sub(rf"(?<=\w){_STAR}", "", plain).split()),
+    )
+
+
+def _inner(match: re.Match[str]) -> str:
+    return next((group for group in match.groups() if group is not None), "")
+
+
+def _phrase(words: list[str]) -> str:
+    """An FTS5 string; letters and digits alone cannot end it."""
+    return f'"{" ".join(words).lower()}"' + ("*" if _UNSPACED.search(words[-1]) else "")
+
+
+def _word(word: str, *, prefix: bool) -> str:
+    prefix = prefix or bool(_UNSPACED.search(word))
+    return f'"{word.lower()}"' + ("*" if prefix else "")
