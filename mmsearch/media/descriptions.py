@@ -17,7 +17,9 @@ _WRITTEN_BY_DEVICES = frozenset(
     )
 )  # fmt: skip
 _CAMERA = re.compile(r"(?:\w+ ){0,3}digital(?: still)? camera|<[^<>]*>", re.IGNORECASE)
-_NUMBER = re.compile(r"[0-9a-f-]{16,}|\S*\d{4}\S*\d\S*", re.IGNORECASE)  # hashes, ids, times
+_NUMBER = re.compile(
+    r"[0-9a-f-]{16,}|[!-~]*\d{4}[!-~]*\d[!-~]*", re.IGNORECASE
+)  # hashes, ids, times
 _WRITTEN_BY_PROGRAMS = re.compile(
     r"(created (with|by) (the )?gimp|creator: gd-jpeg|lead technologies|file written by adobe|"
     r"processed by ebay|optimized by jpeg|compressed by jpeg|intel\(r\) jpeg library|lavc\d|"
@@ -25,8 +27,9 @@ _WRITTEN_BY_PROGRAMS = re.compile(
     re.IGNORECASE,
 )
 _SETTINGS = re.compile(r"(?:[\w ./-]{1,40}[:=][^;:=]{0,40};\s*){2,}")  # filter: 0; touch: (-1, -1);
+_LONGEST_MARK = 100  # characters of what devices write
 _MIN_READABLE = 0.7  # share of letters, digits, blanks and common marks; binary data has less
-_MARKS = frozenset(" .,;:!?'\"“”‘’«»()[]/&-–—…%#@+*_|~<>=。、！？「」（）・")
+_MARKS = frozenset(" .,;:!?'\"()[]/&-%#@+*_|~<>=\n")
 
 
 @dataclass(slots=True)
@@ -79,13 +82,13 @@ def is_written_by_people(text: str) -> bool:
 
 
 def is_readable(text: str) -> bool:
-    """Whether text is no binary data that somebody took for text."""
-    readable = sum(char.isalnum() or char in _MARKS for char in text)
+    """Whether a cleaned text is no binary data that somebody took for text."""
+    readable = sum(char.isalnum() or char in _MARKS or char > "\x7f" for char in text)
     return "\ufffd" not in text and readable >= _MIN_READABLE * len(text)
 
 
 def _is_default(text: str) -> bool:
-    return (
+    return len(text) <= _LONGEST_MARK and (
         text.casefold().rstrip(" .") in _WRITTEN_BY_DEVICES
         or _CAMERA.fullmatch(text) is not None
         or _NUMBER.fullmatch(text) is not None

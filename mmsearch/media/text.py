@@ -81,7 +81,7 @@ def decode_text(data: bytes) -> str:
     """
     text = _decode(data)
     start = text[:_LOOKED_AT]
-    if "\0" in text or len(_CONTROL.findall(start)) > _MOST_CONTROL * len(start):
+    if "\0" in text or len(_CONTROL.findall(start)) > 1 + _MOST_CONTROL * len(start):
         raise UnreadableFileError("it holds binary data, not text")
     return text
 

@@ -62,7 +62,7 @@ def parse_xmp(packet: bytes) -> Description:
         UnreadableFileError: it is no XML, or XML that expands itself.
     """
     found = Description()
-    root = _parse(packet.strip(b"\0 \t\r\n"))
+    root = _parse(packet)
     for node in root.iter(f"{_RDF}Description"):
         for name in _TEXTS:
             found.texts += _values(node, name)
@@ -86,8 +86,10 @@ def _parse(packet: bytes) -> Element:
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
-    try:
-        root: Element = fromstring(packet)
+    if packet.startswith((b"\xff\xfe", b"\xfe\xff")):
+        packet = packet.decode("utf-16", "replace").encode()
+    try:  # many programs leave room behind it, in blanks or NULs
+        root: Element = fromstring(packet.strip(b"\0 \t\r\n"))
     except ParseError as error:
         raise UnreadableFileError(f"it is not valid XML (line {error.position[0]})") from error
     except DefusedXmlException as error:
