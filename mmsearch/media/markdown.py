@@ -14,13 +14,11 @@ _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
 _RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
 _QUOTE = re.compile(r"(?: {0,3}>[ \t]?)+")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
-_DEFINITION = re.compile(r" {0,3}\[[^\]\n]{1,300}\]:[ \t]*\S")
+_DEFINITION = re.compile(r" {0,3}\[(?!\^)[^\]\n]{1,300}\]:[ \t]*\S")
 _TABLE_RULE = re.compile(r"[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+(?:[ \t]*:?-+:?)?[ \t]*$")
 _CELL_LIMIT = re.compile(r"(?<!\\)\|")
 
-_INVISIBLE = re.compile(
-    r"<!--.{0,20000}?-->|<(script|style)\b[^>]{0,500}>.{0,50000}?</\1\s{0,5}>", re.S | re.I
-)
+_INVISIBLE = (("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>"))
 _CODE = re.compile(r"(?<!`)(`{1,3})(?!`)(.{1,500}?)(?<!`)\1(?!`)", re.S)
 _HTML_IMAGE = re.compile(r"<img\b[^>]{0,1000}?\balt\s*=\s*([\"'])(.{0,500}?)\1[^>]{0,1000}>", re.I)
 _HTML_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]{0,30}(?:\s[^<>]{0,2000})?/?>")
@@ -32,13 +30,14 @@ _TARGET = r"\([ \t]*(?:<[^<>\n]{0,2000}>|[^()\s]{0,2000}(?:\([^()\s]{0,500}\)[^(
 _IMAGE = re.compile(rf"!\[([^\[\]]{{0,500}})\](?:{_TARGET}|\[[^\[\]]{{0,100}}\])")
 _LINK = re.compile(rf"\[([^\[\]]{{0,500}})\](?:{_TARGET}|\[[^\[\]]{{0,100}}\])")
 _FOOTNOTE = re.compile(r"\[\^[^\[\]\s]{1,100}\]:?")
-_STRONG = re.compile(r"(?<!\\)(\*{1,3}|~~)(?=[^\s*~])(.{1,1000}?)(?<=[^\s\\])\1", re.S)
-_UNDERSCORED = re.compile(r"(?<![\w\\])(_{1,3})(?=[^\s_])(.{1,1000}?)(?<=[^\s\\])\1(?!\w)", re.S)
+_STRONG = re.compile(r"(?<!\\)(\*{1,3}|~~)(?=[^\s*~])(.{1,300}?)(?<=[^\s\\])\1", re.S)
+_UNDERSCORED = re.compile(r"(?<![\w\\])(_{1,3})(?=[^\s_])(.{1,300}?)(?<=[^\s\\])\1(?!\w)", re.S)
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 _FRONT_MATTER_KEY = re.compile(
     r"(?:title|subtitle|description|summary|abstract|caption)[ \t]*[:=][ \t]*(.+)", re.IGNORECASE
 )
+_LONGEST_BLOCK = 50_000  # characters; what is longer is no prose, and takes long to search
 _ENDS = ".!?:;,…。！？"
 
 _Kind: TypeAlias = Literal["text", "item", "row", "code", "heading", "end"]
@@ -54,10 +53,23 @@ def plain_text(markdown: str) -> str:
     Returns:
         Paragraphs parted by blank lines.
     """
-    lines = _INVISIBLE.sub("", markdown).splitlines()
+    for opening, closing in _INVISIBLE:
+        markdown = _without(markdown, opening, closing)
+    lines = markdown.splitlines()
     body, paragraphs = _front_matter(lines)
     paragraphs += _paragraphs(lines[body:])
     return "\n\n".join(paragraphs)
+
+
+def _without(text: str, opening: str, closing: str) -> str:
+    """Takes out what stands between marks, with the marks; an open one hides nothing."""
+    kept, at = list[str](), 0
+    while (start := text.find(opening, at)) >= 0:
+        if (end := text.find(closing, start)) < 0:
+            break
+        kept.append(text[at:start])
+        at = end + len(closing)
+    return "".join(kept) + text[at:]
 
 
 def _front_matter(lines: list[str]) -> tuple[int, list[str]]:
@@ -146,6 +158,8 @@ def _is_plain(line: str) -> bool:
 
 def _inline(text: str) -> str:
     """Takes the marks within a block out, but for those in code."""
+    if len(text) > _LONGEST_BLOCK:
+        return text
     codes: list[str] = []
 
     def keep(code: re.Match[str]) -> str:
