@@ -85,7 +85,7 @@ def moving(
         drift: how far the camera moves across and down from the first to the last frame, as a
             part of the frame.
         zoom: how much closer it comes, as a part of the frame.
-        shake: standard deviation of its position, as a part of the frame.
+        shake: standard deviation of its position, as a part of the frame; a hand's tremor.
         noise: standard deviation of the pixels, in grey levels.
         seed: of shake and noise.
     """
@@ -94,12 +94,14 @@ def moving(
     room = 1 + max(abs(drift[0]), abs(drift[1])) + zoom + 4 * shake
     large = ImageOps.fit(picture.convert("RGB"), (round(width * room), round(height * room)))
     tiles = [random.normal(0, noise, (height, width, 1)).astype(np.float32) for _ in range(4)]
+    hand = np.zeros(2)
     for i in range(count):
         at = i / max(1, count - 1)
+        hand = 0.9 * hand + random.normal(0, shake * (1 - 0.9**2) ** 0.5, 2)
         scale = 1 + zoom * (1 - at)
         w, h = width * scale, height * scale
-        x = (large.width - w) / 2 + width * (drift[0] * (at - 0.5) + random.normal(0, shake))
-        y = (large.height - h) / 2 + height * (drift[1] * (at - 0.5) + random.normal(0, shake))
+        x = (large.width - w) / 2 + width * (drift[0] * (at - 0.5) + hand[0])
+        y = (large.height - h) / 2 + height * (drift[1] * (at - 0.5) + hand[1])
         x, y = (min(max(0.0, x), large.width - w), min(max(0.0, y), large.height - h))
         seen = large.resize(size, Image.Resampling.BILINEAR, (x, y, x + w, y + h))
         yield np.clip(np.asarray(seen) + tiles[i % len(tiles)], 0, 255).astype(np.uint8)

@@ -107,7 +107,7 @@ class FrameSelector:
             yield pending
 
     def _is_too_much(self, scene: _Scene) -> bool:
-        is_short = scene.end - scene.start < _SHORTEST
+        is_short = scene.end - scene.start < _SHORTEST and not scene.is_open
         return is_short and scene.start - self._last_start < _SHORT_GAP
 
 
@@ -117,6 +117,7 @@ class _Scene:
     def __init__(self, start: float) -> None:
         self.start = start
         self.end = start
+        self.is_open = False  # it may go on behind the end of the window
         self.best: tuple[Picture, Look] | None = None
         self._merit = 0.0
 
@@ -137,6 +138,7 @@ def _scenes(pictures: Iterable[Picture]) -> Iterator[_Scene]:
             scene = _Scene(picture.time)
         scene.add(picture, look, decision.merit)
     if scene is not None:
+        scene.is_open = True
         yield scene
 
 

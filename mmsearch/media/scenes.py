@@ -10,6 +10,7 @@ scene once they have added up.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,19 +22,23 @@ from numpy.typing import NDArray
 Plane: TypeAlias = NDArray[np.uint8]
 """One plane of a picture: luma or chroma."""
 
+Thumbnail: TypeAlias = NDArray[np.float32]
+"""Luma and chroma of coarse cells in one vector, without brightness and contrast."""
+
 WIDTH, HEIGHT = 256, 144
 """Of the picture that `look_at` takes; chroma has half of each."""
 
-_COLUMNS, _ROWS = 32, 18  # of a thumbnail
+_COLUMNS, _ROWS = 16, 9  # of a thumbnail
 _CONTRAST_FLOOR = 8.0  # grey levels: below, thumbnails are noise
 _BLANK_DEVIATION = 4.0  # grey levels
 _BLANK_RANGE = 24.0
-_CHROMA_WEIGHT = 2.0
 
-_SAME = 0.25
-_CUT = 0.35
-_CUT_TO_MOTION = 1.5
-_DRIFT = 0.6
+_SAME = 0.35
+_CUT = 0.4
+_CUT_TO_MOTION = 4.0
+_SURE_CUT = 0.85
+_TO_BLANK = 2.0  # more than any difference
+_DRIFT = 0.75
 _DRIFT_SECONDS = 4.0
 _LONGEST = 15.0  # seconds
 
@@ -48,13 +53,13 @@ class Look:
 
     Attributes:
         time: seconds.
-        thumbnail: float32, flat; luma and chroma without brightness and contrast.
+        thumbnail: of unit length.
         sharpness: logarithm of the Laplacian's variance (Pech-Pacheco et al., 2000).
         is_blank: black, white or of one colour.
     """
 
     time: float
-    thumbnail: NDArray[np.float32]
+    thumbnail: Thumbnail
     sharpness: float
     is_blank: bool
 
@@ -83,21 +88,18 @@ def look_at(time: float, luma: Plane, blue: Plane, red: Plane) -> Look:
     """
     light = _cells(luma)
     contrast = float(light.std())
-    gain = 1 / (contrast + _CONTRAST_FLOOR)
-    thumbnail = np.concatenate(
-        [
-            (light - light.mean()).ravel() * gain,
-            (_cells(blue) - 128).ravel() * (gain * _CHROMA_WEIGHT),
-            (_cells(red) - 128).ravel() * (gain * _CHROMA_WEIGHT),
-        ]
-    )
     is_blank = contrast < _BLANK_DEVIATION and float(np.ptp(light)) < _BLANK_RANGE
-    return Look(time, thumbnail, _sharpness(luma), is_blank)
+    planes = [_blurred(cells) for cells in (light - light.mean(), _cells(blue), _cells(red))]
+    planes[1:] = [plane - 128 for plane in planes[1:]]
+    floor = np.full(1, _CONTRAST_FLOOR * math.sqrt(_COLUMNS * _ROWS), np.float32)
+    thumbnail = np.concatenate([*(plane.ravel() for plane in planes), floor])
+    return Look(time, thumbnail / np.linalg.norm(thumbnail), _sharpness(luma), is_blank)
 
 
-def difference(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """How unlike two thumbnails are: 0 for equal ones, about 1.5 for unrelated pictures."""
-    return float(np.abs(a - b).sum()) / (_COLUMNS * _ROWS)
+def difference(a: Thumbnail, b: Thumbnail) -> float:
+    """How unlike two thumbnails are: 0 for equal ones, about 1 for unrelated pictures."""
+    likeness = float(a @ b) / math.sqrt(float(a @ a) * float(b @ b))
+    return math.sqrt(max(0.0, 1 - likeness))
 
 
 def is_same(a: Look, b: Look) -> bool:
@@ -160,7 +162,10 @@ class SceneFinder:
         if i == 0:
             return 0.0
         looks = list(self._looks)
-        return difference(_median(looks[max(0, i - _REACH) : i]), _median(looks[i : i + _REACH]))
+        before, after = looks[max(0, i - _REACH) : i], looks[i : i + _REACH]
+        if all(look.is_blank for look in before) != all(look.is_blank for look in after):
+            return _TO_BLANK
+        return difference(_median(before), _median(after))
 
     def _is_cut(self, i: int) -> bool:
         change = self._changes[i]
@@ -173,7 +178,7 @@ class SceneFinder:
             if self._is_held(j) and abs(j - i) >= _REACH
         ]
         motion = float(np.median(around)) if around else 0.0
-        return change > _CUT_TO_MOTION * _REACH * motion
+        return change > min(_CUT_TO_MOTION * motion, _SURE_CUT)
 
     def _is_held(self, i: int) -> bool:
         return 0 < i < len(self._changes)
@@ -183,7 +188,12 @@ class SceneFinder:
         age = looks[0].time - self._scene[0].time
         if age >= _LONGEST:
             return True
-        return age >= _DRIFT_SECONDS and (difference(_median(self._scene), _median(looks)) > _DRIFT)
+        if age < _DRIFT_SECONDS or self._changes[i] < max(self._coming(i), default=0.0):
+            return False  # young, or in a transition whose middle is still to come
+        return difference(_median(self._scene), _median(looks)) > _DRIFT
+
+    def _coming(self, i: int) -> list[float]:
+        return list(self._changes)[i + 1 : i + _REACH + 1]
 
 
 def _cells(plane: Plane) -> NDArray[np.float32]:
@@ -193,6 +203,14 @@ def _cells(plane: Plane) -> NDArray[np.float32]:
     return means
 
 
+def _blurred(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Weights 1, 2, 1 both ways: a moved edge then changes little."""
+    padded = np.pad(cells, 1, mode="edge")
+    rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
+    blurred: NDArray[np.float32] = (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16
+    return blurred
+
+
 def _sharpness(luma: Plane) -> float:
     pixels = luma.astype(np.float32)
     inner = pixels[1:-1, 1:-1]
@@ -200,7 +218,7 @@ def _sharpness(luma: Plane) -> float:
     return float(np.log(np.var(around - 4 * inner) + 1))
 
 
-def _median(looks: Sequence[Look]) -> NDArray[np.float32]:
+def _median(looks: Sequence[Look]) -> Thumbnail:
     """Per value the middle one of up to three; the mean of two."""
     thumbnails = [look.thumbnail for look in looks]
     if len(thumbnails) < _REACH:
