@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmsearch.items import Modality
-from mmsearch.media.speech.segments import Word, cut_sentences, spread
+from mmsearch.media.speech.segments import Word, cut_sentences, spread, without_loops
 
 
 def fits(text: str) -> bool:
@@ -121,6 +121,20 @@ def test_what_stands_for_sounds_is_left_out(tag: str):
 
 def test_what_a_bracket_says_in_words_stays():
     assert texts(spread("[A door slams in the hall]", 0, 2)) == ["[A door slams in the hall]"]
+
+
+def test_a_phrase_that_whisper_is_stuck_on_is_said_once():
+    words = spread("We begin. " + "Thank you very much. " * 9 + "No, no, no, it goes on.", 0, 60)
+
+    assert "".join(word.text for word in without_loops(words)).strip() == (
+        "We begin. Thank you very much. No, no, no, it goes on."
+    )
+
+
+def test_a_chorus_that_comes_back_is_no_loop():
+    words = spread("Row the boat ashore. The river is deep and wide. " * 3, 0, 60)
+
+    assert without_loops(words) == words
 
 
 times = st.one_of(

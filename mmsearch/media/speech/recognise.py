@@ -16,7 +16,7 @@ from mmsearch.errors import SpeechModelError
 from mmsearch.items import Passage
 from mmsearch.media.audio import SAMPLE_RATE, Sound, decode_audio, probe_audio
 from mmsearch.media.speech.models import Device, SpeechModel, pick_device
-from mmsearch.media.speech.segments import Word, cut_sentences
+from mmsearch.media.speech.segments import Word, cut_sentences, without_loops
 from mmsearch.media.speech.voice import Speech, best_cut, find_speech
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _SHORTEST_CHUNK = 120 * SAMPLE_RATE
 
 _BEAM_SIZE = 5  # against 1: word error rate 5.9 for 7.9, at 0.8 of the speed
 _TEMPERATURES = (0.0, 0.4, 0.8)  # each is tried when the one before gives a loop or a guess
-_MAX_COMPRESSION = 2.4  # text that gzip makes smaller than this is a loop (Whisper, section 4.5)
+_MAX_COMPRESSION = 2.4  # text that zlib makes smaller than this may be a loop (Whisper, 4.5)
 _NO_SPEECH = 0.6  # the model's own probability that nobody speaks
 _GUESS = -1.0  # mean log-probability of a token
 _SURE_OF_LANGUAGE = 0.5
@@ -142,13 +142,9 @@ class SpeechRecogniser:
                 segments, info = self._transcribe(speech.sound, known)
             offset = at / SAMPLE_RATE
             words = []
-            for segment in segments:
-                if _is_made_up(segment):
-                    _log.debug("Left out, for nobody seems to say it: %s", segment.text)
-                    continue
-                for word in segment.words or ():
-                    start, end = speech.times(word.start, word.end)
-                    words.append(Word(word.word, start + offset, end + offset))
+            for word in _words(segments):
+                start, end = speech.times(word.start, word.end)
+                words.append(Word(word.text, start + offset, end + offset))
         except RuntimeError as error:  # of CTranslate2: memory, libraries of the GPU
             raise SpeechModelError(
                 f"Speech recognition with {self.model.name} failed: {error}. Choose a smaller "
@@ -196,11 +192,15 @@ def _in_chunks(pieces: Iterator[Sound]) -> Iterator[tuple[Sound, list[tuple[int,
         yield sound, find_speech(sound)
 
 
-def _is_made_up(segment: Segment) -> bool:
-    """Whether Whisper seems to have written what nobody said."""
-    is_loop = segment.compression_ratio > _MAX_COMPRESSION
-    is_guess = segment.no_speech_prob > _NO_SPEECH and segment.avg_logprob < _GUESS
-    return bool(is_loop or is_guess)
+def _words(segments: Iterator[Segment]) -> list[Word]:
+    """The words of segments, without what Whisper makes up where nobody speaks."""
+    words: list[Word] = []
+    for segment in segments:
+        if segment.no_speech_prob > _NO_SPEECH and segment.avg_logprob < _GUESS:
+            _log.debug("Left out, for nobody seems to say it: %s", segment.text)
+            continue
+        words += [Word(word.word, float(word.start), float(word.end)) for word in segment.words]
+    return without_loops(words)
 
 
 def _cores() -> int:

@@ -19,6 +19,7 @@ _SHORT_PAUSE = 0.3  # seconds at which a long sentence may well be cut
 _NEAR = 1.5  # seconds between sentences that may be joined
 _FEW_WORDS, _FEW_CHARACTERS = 4, 25  # a sentence of fewer joins a neighbour
 _MANY_WORDS = 50  # about twenty seconds: more is no longer one thought, whatever the tower takes
+_LOOP, _LONGEST_PHRASE = 4, 20  # times in a row; words
 
 _CLOSING = "\"'”’»)]}"
 _SENTENCE_END = re.compile(rf"[.!?…。！？؟।]+[{re.escape(_CLOSING)}]*$")
@@ -101,6 +102,33 @@ def cut_sentences(words: Iterable[Word], fits: Callable[[str], bool]) -> list[Pa
         for piece in short_enough
         if (text := _text(piece))
     ]
+
+
+def without_loops(words: Sequence[Word]) -> list[Word]:
+    """Keeps one of a phrase that is repeated over and over, as Whisper does when it is stuck.
+
+    People say a thing twice, and a chorus comes back; `_LOOP` times in a row is a loop.
+    """
+    said = [word.text.strip().casefold() for word in words]
+    kept: list[Word] = []
+    at = 0
+    while at < len(words):
+        length, times = _loop_at(said, at)
+        kept += words[at : at + length]
+        at += length * times
+    return kept
+
+
+def _loop_at(said: Sequence[str], at: int) -> tuple[int, int]:
+    """Words in the phrase that begins at a word, and how often it is said in a row."""
+    for length in range(1, min(_LONGEST_PHRASE, (len(said) - at) // _LOOP) + 1):
+        phrase = said[at : at + length]
+        times = 1
+        while said[at + times * length : at + (times + 1) * length] == phrase:
+            times += 1
+        if times >= _LOOP:
+            return length, times
+    return 1, 1
 
 
 def _text(words: Sequence[Word]) -> str:
