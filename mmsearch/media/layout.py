@@ -79,8 +79,12 @@ def group_lines(lines: Sequence[Line]) -> list[list[Line]]:
                 groups[kept] += groups[gone]
                 groups[gone] = []
                 group_of = [kept if group == gone else group for group in group_of]
-    blocks = [_in_reading_order(group) for group in groups if group]
-    return sorted(blocks, key=lambda block: tuple(block[0].centre[::-1]))
+    blocks = {}
+    for group in filter(None, groups):
+        block = _in_reading_order(group, _direction(group))
+        blocks[id(block[0])] = block
+    firsts = [block[0] for block in blocks.values()]
+    return [blocks[id(first)] for first in _in_reading_order(firsts, 0.0)]
 
 
 def _belong_together(a: Line, b: Line) -> bool:
@@ -97,13 +101,16 @@ def _belong_together(a: Line, b: Line) -> bool:
     return below < _LINE_GAP * height and -apart > _OVERLAP * min(a.length, b.length)
 
 
-def _in_reading_order(block: list[Line]) -> list[Line]:
-    """Rows from top to bottom, and from left to right within a row."""
-    direction = math.atan2(
+def _direction(block: list[Line]) -> float:
+    return math.atan2(
         sum(math.sin(line.direction) for line in block),
         sum(math.cos(line.direction) for line in block),
     )
-    placed = [(line, *_turned(line.centre, direction)) for line in block]
+
+
+def _in_reading_order(lines: list[Line], direction: float) -> list[Line]:
+    """Rows from top to bottom, and from left to right within a row."""
+    placed = [(line, *_turned(line.centre, direction)) for line in lines]
     placed.sort(key=lambda place: place[2])
     rows: list[list[tuple[Line, float, float]]] = []
     for place in placed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from mmsearch.media.layout import Line, group_lines
 if TYPE_CHECKING:
     from types import ModuleType
 
-_SIDE = 1280  # pixels of the longer side that text is looked for at
+_SIDE = 960  # pixels of the longer side; with more, large letters are missed (docs/ocr.md)
 _MIN_SCORE = 0.8  # of a line; what photos without text give lies below
 _MIN_LETTERS = 2  # of a block
 
@@ -28,8 +29,7 @@ class TextReader:
     one core.
 
     Attributes:
-        min_size: width and height in pixels to decode pictures at; reading gains nothing from
-            more.
+        min_size: width and height in pixels to decode pictures at; more is scaled down.
 
     Raises:
         SettingsError: the extra ``ocr`` is not installed.
@@ -38,13 +38,9 @@ class TextReader:
     min_size = (_SIDE, _SIDE)
 
     def __init__(self) -> None:
-        try:
-            import rapidocr
-        except ImportError as error:
-            raise SettingsError(
-                "reading text in images needs an extra: install it with "
-                '`pip install "mmsearch[ocr]"`'
-            ) from error
+        require_text_reader()
+        import rapidocr
+
         self._options = _options(rapidocr)
         self._of_thread = threading.local()
 
@@ -82,6 +78,18 @@ class TextReader:
 
             engine = self._of_thread.engine = RapidOCR(params=self._options)
         return engine
+
+
+def require_text_reader() -> None:
+    """Checks that text in pictures can be read, without loading anything.
+
+    Raises:
+        SettingsError: the extra ``ocr`` is not installed.
+    """
+    if find_spec("rapidocr") is None:
+        raise SettingsError(
+            'reading text in images needs an extra: install it with `pip install "mmsearch[ocr]"`'
+        )
 
 
 def _options(rapidocr: ModuleType) -> dict[str, Any]:
