@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +16,18 @@ from mmsearch.search.words import Words
 
 
 def passing_items(reader: CatalogReader, query: Query, words: Words) -> NDArray[np.int64] | None:
-    """Ids of the items that pass all filters, ascending; None where nothing is filtered.
+    """Ids of the items in the query's folder that hold what its words require, ascending.
+
+    None where neither is asked for.
 
     Raises:
         QueryError: no indexed folder matches.
     """
-    sets: list[NDArray[np.int64]] = []
-    if query.modality is not None or query.folder is not None:
-        folders = None if query.folder is None else folders_matching(reader, query.folder)
-        sets.append(reader.item_ids(modality=query.modality, folders=folders))
     required = required_items(reader, words)
-    if required is not None:
-        sets.append(required)
-    return reduce(np.intersect1d, sets) if sets else None
+    if query.folder is None:
+        return required
+    inside = reader.item_ids(folders=folders_matching(reader, query.folder))
+    return inside if required is None else np.intersect1d(inside, required, assume_unique=True)
 
 
 def folders_matching(reader: CatalogReader, folder: Path) -> list[tuple[int, str]]:

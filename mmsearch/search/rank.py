@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.index import Snapshot
+from mmsearch.items import Modality
 from mmsearch.search.filters import passing_items
 from mmsearch.search.lookup import Gains, gains
 from mmsearch.search.normalise import LAST, SAMPLE, Medium, Scale, background, scale_of
@@ -62,7 +63,8 @@ class Ranker:
         encoder: the encoder's name.
         everything: all item ids by medium.
         passing: those that pass the filters; media without any are left out.
-        gains: what the query's words are worth to these.
+        gains: what the query's words are worth to these; media where they are not found are left
+            out.
     """
 
     vectors: VectorStore
@@ -71,7 +73,7 @@ class Ranker:
     encoder: str
     everything: Mapping[Medium, NDArray[np.int64]]
     passing: Mapping[Medium, NDArray[np.int64]]
-    gains: Gains
+    gains: Mapping[Medium, Gains]
 
     @classmethod
     def of(cls, snapshot: Snapshot, query: Query, vector: NDArray[np.float32]) -> Ranker:
@@ -80,20 +82,19 @@ class Ranker:
         Raises:
             QueryError: no indexed folder matches.
         """
-        words = parse_words(query.text or "")
-        allowed = passing_items(snapshot.reader, query, words)
-        by_modality = snapshot.reader.items_by_modality()
-        everything = {
-            medium: np.sort(np.concatenate(parts))
-            for medium in Medium
-            if (parts := [by_modality[one] for one in medium.modalities if one in by_modality])
-        }
-        found = gains(snapshot.reader, words, texts=len(everything.get(Medium.TEXT, ())))
+        reader, words = snapshot.reader, parse_words(query.text or "")
+        allowed = passing_items(reader, query, words)
+        by_modality = reader.items_by_modality()
+        everything = _by_medium(by_modality)
         passing = everything
+        if query.modality is not None:
+            passing = _by_medium(
+                {one: ids for one, ids in by_modality.items() if one is query.modality}
+            )
         if allowed is not None:
-            found = found.among(allowed)
-            within = {medium: _common(ids, allowed) for medium, ids in everything.items()}
+            within = {medium: _common(ids, allowed) for medium, ids in passing.items()}
             passing = {medium: ids for medium, ids in within.items() if len(ids)}
+        found = gains(reader, words, texts=len(everything.get(Medium.TEXT, ())))
         return cls(
             vectors=snapshot.vectors,
             vector=vector.astype(np.float16).astype(np.float32),
@@ -101,7 +102,11 @@ class Ranker:
             encoder=snapshot.encoder.name,
             everything=everything,
             passing=passing,
-            gains=found,
+            gains={
+                medium: some
+                for medium, ids in passing.items()
+                if len((some := found.among(ids)).ids)
+            },
         )
 
     @property
@@ -119,20 +124,23 @@ class Ranker:
         nearest = self._search(ids, depth)
         similarities, found = nearest
         exhausted = len(found) < depth
-        if len(self.passing) == 1 and not len(self.gains.ids):
+        if len(self.passing) == 1 and not self.gains:
             scores = similarities.astype(np.float64)
             return Candidates(found, similarities, scores, -np.inf if exhausted else scores[-1])
 
-        scale = self._scale(medium, similarities)
+        scale = self.scale(medium, similarities)
         unseen = -np.inf if exhausted else scale(similarities)[-1]
-        # Of many items with the same words, the most similar count; and of those with the most
+        if medium not in self.gains:
+            return Candidates(found, similarities, scale(similarities), unseen)
+        # Of many items with the same words, the most similar count; of those with the most
         # telling words, all.
-        telling = self.gains.among(ids)
-        most_telling = np.sort(telling.best(depth))
-        searches = (nearest, self._search(telling.ids, depth), self._search(most_telling, depth))
+        telling = self.gains[medium]
+        searches = [nearest, self._search(telling.ids, depth)]
+        if len(telling.ids) > depth:
+            searches.append(self._search(np.sort(telling.best(depth)), depth))
         found, first = np.unique(np.concatenate([ids for _, ids in searches]), return_index=True)
         similarities = np.concatenate([similarities for similarities, _ in searches])[first]
-        scores = scale(similarities) + self.gains.of(found)
+        scores = scale(similarities) + telling.of(found)
         return Candidates(found, similarities, scores, unseen)
 
     def _search(
@@ -141,12 +149,27 @@ class Ranker:
         everything = len(ids) == len(self.vectors.ids)
         return self.vectors.search(self.vector, depth, among=None if everything else ids)
 
-    def _scale(self, medium: Medium, best: NDArray[np.float32]) -> Scale:
+    def scale(self, medium: Medium, best: NDArray[np.float32]) -> Scale:
         """How similarities to a medium are read: from a sample of all of it, filtered or not."""
         ids = self.everything[medium]
         sample = ids[:: -(-len(ids) // SAMPLE)]
         similarities, _ = self._search(sample, len(sample))
         return scale_of(similarities, best, background(self.encoder, self.asked, medium))
+
+
+def _by_medium(
+    by_modality: Mapping[Modality, NDArray[np.int64]],
+) -> dict[Medium, NDArray[np.int64]]:
+    """Item ids by medium, ascending; media without any are left out."""
+    parts = {
+        medium: [by_modality[one] for one in medium.modalities if one in by_modality]
+        for medium in Medium
+    }
+    return {
+        medium: ids[0] if len(ids) == 1 else np.sort(np.concatenate(ids))
+        for medium, ids in parts.items()
+        if ids
+    }
 
 
 def _common(ids: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
