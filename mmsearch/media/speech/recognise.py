@@ -30,7 +30,7 @@ _log = logging.getLogger("mmsearch.media.speech")
 _LONGEST_CHUNK = 180 * SAMPLE_RATE
 _SHORTEST_CHUNK = 120 * SAMPLE_RATE
 
-_BEAM_SIZE = 5  # against 1: word error rate 5.9 for 7.9, at 0.8 of the speed
+_BEAM_SIZE = 5  # against 1: word error rate 3.3 % for 3.6 %, at 0.8 of the speed
 _TEMPERATURES = (0.0, 0.4, 0.8)  # each is tried when the one before gives a loop or a guess
 _MAX_COMPRESSION = 2.4  # text that zlib makes smaller than this may be a loop (Whisper, 4.5)
 _NO_SPEECH = 0.6  # the model's own probability that nobody speaks
@@ -164,7 +164,7 @@ class SpeechRecogniser:
             log_prob_threshold=_GUESS,
             no_speech_threshold=_NO_SPEECH,
             condition_on_previous_text=False,  # else one mistake is repeated for minutes
-            word_timestamps=True,  # they cost 3% of the time
+            word_timestamps=True,  # they cost next to nothing
         )
         return iter(segments), info
 
