@@ -20,7 +20,8 @@ _CELL_LIMIT = re.compile(r"(?<!\\)\|")
 
 _INVISIBLE = (("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>"))
 _CODE = re.compile(r"(?<!`)(`{1,3})(?!`)(.{1,500}?)(?<!`)\1(?!`)", re.S)
-_HTML_IMAGE = re.compile(r"<img\b[^>]{0,1000}?\balt\s*=\s*([\"'])(.{0,500}?)\1[^>]{0,1000}>", re.I)
+_HTML_IMAGE = re.compile(r"<img\s([^<>]{1,1000})>", re.IGNORECASE)
+_ALTERNATIVE = re.compile(r"\balt\s?=\s?(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 _HTML_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]{0,30}(?:\s[^<>]{0,2000})?/?>")
 _AUTO_LINK = re.compile(
     r"<([a-z][a-z0-9+.-]{1,30}:[^\s<>]{1,2000}|[^\s<>@]{1,100}@[^\s<>]{1,100})>"
@@ -30,8 +31,9 @@ _TARGET = r"\([ \t]*(?:<[^<>\n]{0,2000}>|[^()\s]{0,2000}(?:\([^()\s]{0,500}\)[^(
 _IMAGE = re.compile(rf"!\[([^\[\]]{{0,500}})\](?:{_TARGET}|\[[^\[\]]{{0,100}}\])")
 _LINK = re.compile(rf"\[([^\[\]]{{0,500}})\](?:{_TARGET}|\[[^\[\]]{{0,100}}\])")
 _FOOTNOTE = re.compile(r"\[\^[^\[\]\s]{1,100}\]:?")
-_STRONG = re.compile(r"(?<!\\)(\*{1,3}|~~)(?=[^\s*~])(.{1,300}?)(?<=[^\s\\])\1", re.S)
-_UNDERSCORED = re.compile(r"(?<![\w\\])(_{1,3})(?=[^\s_])(.{1,300}?)(?<=[^\s\\])\1(?!\w)", re.S)
+_EMPHASIS = re.compile(  # marks that open (words follow) or close (words precede), not 2 * 3
+    r"(?<![\w\\*~])(?:[*_]|~~){1,6}(?=[^\s*_~])|(?<=[^\s\\*_~])(?:[*_]|~~){1,6}(?![A-Za-z0-9_*~])"
+)
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 _FRONT_MATTER_KEY = re.compile(
@@ -171,14 +173,13 @@ def _inline(text: str) -> str:
 
 
 def _without_marks(text: str) -> str:
-    text = _HTML_IMAGE.sub(_second, text)
+    text = _HTML_IMAGE.sub(_alternative, text)
     text = _AUTO_LINK.sub(_first, text)
     text = _HTML_TAG.sub(" ", text)
     for pattern in (_IMAGE, _LINK):  # an image may be the text of a link
         text = pattern.sub(_first, text)
     text = _FOOTNOTE.sub("", text)
-    for _ in range(3):  # strong within emphasis within struck out
-        text = _UNDERSCORED.sub(_second, _STRONG.sub(_second, text))
+    text = _EMPHASIS.sub("", text)
     return html.unescape(_ESCAPE.sub(_first, text))
 
 
@@ -186,5 +187,6 @@ def _first(match: re.Match[str]) -> str:
     return match[1]
 
 
-def _second(match: re.Match[str]) -> str:
-    return match[2]
+def _alternative(image: re.Match[str]) -> str:
+    said = _ALTERNATIVE.search(image[1])
+    return (said[1] or said[2] or "") if said else ""
