@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,10 @@ from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS, load_settings
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import Device, DualEncoder, EncoderIdentity
+    from mmsearch.ingest.pipeline import Request
     from mmsearch.ingest.run import Progress
+    from mmsearch.ingest.speech import Speech
+    from mmsearch.media.ocr import TextReader
 
 StrPath = str | os.PathLike[str]
 
@@ -78,6 +82,8 @@ class Index:
 
     Attributes:
         max_megapixels: larger images are refused, when indexing and as queries.
+        speech_model: recognises speech: ``auto``, the name of a Whisper model, or a path. Where
+            it is not ``auto``, what other models recognised is recognised again.
     """
 
     def __init__(
@@ -88,6 +94,7 @@ class Index:
         device: Device = "auto",
     ) -> None:
         self.max_megapixels = DEFAULT_MAX_MEGAPIXELS
+        self.speech_model = "auto"
         self._directory = directory
         self._encoder = encoder
         self._loading = threading.Lock()
@@ -117,10 +124,18 @@ class Index:
                 self._encoder = reopen(_identity(stored), device=self._device)
             return self._encoder
 
+    @cached_property
+    def _speech(self) -> Speech:
+        from mmsearch.ingest.speech import Speech
+
+        return Speech(self._device)
+
     def add(
         self,
         *paths: StrPath,
         exclude: Sequence[str] | None = None,
+        captions: Sequence[StrPath] = (),
+        ocr: bool | None = None,
         progress: Progress | None = None,
     ) -> IndexReport:
         """Makes folders and files searchable, or brings them up to date.
@@ -130,53 +145,85 @@ class Index:
         Args:
             paths: folders and files; they become sources of the index.
             exclude: glob patterns to leave out of these sources from now on; None keeps theirs.
-            progress: called with the files done and the files to do.
+            captions: files that hold captions of the photos in these sources, from now on: TSV,
+                CSV, JSON Lines, COCO or Karpathy JSON, Parquet, webdataset tar.
+            ocr: whether the text in these sources' photos is read, from now on; None keeps what
+                was chosen before, which is at first not to.
+            progress: called with the files done and the files to do; a part of a long recording
+                counts as a part of a file.
 
         Raises:
             SourceNotFoundError: a path is not there.
+            UnsupportedFormatError: a path is a file of a kind that cannot be searched.
+            DatasetError: a caption file cannot be read.
+            SettingsError: text in photos is to be read, and the extra for that is missing.
+            SpeechModelError: `speech_model` names one that is not at hand.
             IndexLockedError: another process is writing to the index.
         """
+        from mmsearch.ingest.pipeline import Request
+
         if not paths:
             raise QueryError("Name at least one folder or file to add.")
-        return self._update([_absolute(path) for path in paths], exclude, progress)
+        request = Request(
+            [_absolute(path) for path in paths],
+            exclude=exclude,
+            caption_files=[_absolute(path) for path in captions],
+            ocr=ocr,
+            max_megapixels=self.max_megapixels,
+        )
+        return self._update(request, progress)
 
     def update(self, *, progress: Progress | None = None) -> IndexReport:
         """Brings all sources up to date; see `add`."""
-        return self._update([], None, progress)
+        from mmsearch.ingest.pipeline import Request
+
+        return self._update(Request(max_megapixels=self.max_megapixels), progress)
 
     def search(
         self,
         text: str | None = None,
         *,
         image: StrPath | None = None,
+        audio: StrPath | None = None,
         modality: Modality | str | None = None,
         folder: StrPath | None = None,
         k: int = 10,
+        grouped: bool = True,
     ) -> list[Hit]:
-        """Finds what means the same as a text, or looks like an image.
+        """Finds what means the same as a text or a spoken question, or looks like an image.
+
+        Words are looked up too, in captions, transcripts, recognised text and names of files
+        and folders. Phrases in quotation marks, and beginnings of words that end in an asterisk,
+        must occur.
 
         Args:
             text: what to look for, in words.
             image: path of a picture to look for, instead of a text.
+            audio: path of a recording that says what to look for, instead of a text.
             modality: only items of this modality.
             folder: only files in this folder and below.
             k: at most so many hits.
+            grouped: a hit for each file, with its other items listed; else a hit for each item.
 
         Returns:
             The hits, best first.
 
         Raises:
-            QueryError: neither or both of text and image are given, or a filter matches nothing
-                that is indexed.
-            MediaError: the image cannot be read.
+            QueryError: none or several of text, image and audio are given, no speech is in the
+                recording, or a filter matches nothing that is indexed.
+            MediaError: the image or recording cannot be read.
+            SpeechModelError: there is no speech model for a recording.
             EncoderError: the index's encoder cannot be loaded.
         """
         from mmsearch.search.query import Query, embed_query
         from mmsearch.search.retrieve import retrieve
 
+        if audio is not None and text is None and image is None:
+            text, audio = self.transcribe(audio), None
         query = Query(
             text=text,
             image=None if image is None else _absolute(image),
+            audio=None if audio is None else _absolute(audio),
             modality=None if modality is None else _modality(modality),
             folder=None if folder is None else _in_home(folder),
         )
@@ -185,7 +232,18 @@ class Index:
             vector = embed_query(query, encoder, max_megapixels=self.max_megapixels)
             with self._directory.snapshot() as snapshot:
                 if snapshot.encoder.id == encoder.id:
-                    return retrieve(snapshot, query, vector, k)
+                    return retrieve(snapshot, query, vector, k, grouped=grouped)
+
+    def transcribe(self, audio: StrPath) -> str:
+        """What is said in a recording, as it is searched for.
+
+        Raises:
+            SourceNotFoundError: the recording is not there.
+            MediaError: it cannot be read.
+            SpeechModelError: there is no speech model.
+            QueryError: no speech was recognised in it.
+        """
+        return self._speech.transcribe(_absolute(audio), self.speech_model)
 
     def remove(self, *paths: StrPath) -> int:
         """Takes files and folders out of the index; nothing on disk is touched.
@@ -271,19 +329,26 @@ class Index:
     def __repr__(self) -> str:
         return f"<mmsearch.Index at {self.path}>"
 
-    def _update(
-        self, paths: list[Path], exclude: Sequence[str] | None, progress: Progress | None
-    ) -> IndexReport:
+    def _update(self, request: Request, progress: Progress | None) -> IndexReport:
         from mmsearch.ingest.pipeline import update_index
+        from mmsearch.ingest.run import Models
+        from mmsearch.media.ocr import require_text_reader
 
-        return update_index(
-            self._directory,
-            lambda: self.encoder,
-            paths,
-            exclude=exclude,
-            max_megapixels=self.max_megapixels,
-            progress=progress,
+        if request.ocr:
+            require_text_reader()
+        models = Models(
+            encoder=lambda: self.encoder,
+            recogniser=lambda: self._speech.recogniser(self.speech_model),
+            text_reader=_text_reader,
         )
+        speech = self._speech.models(self.speech_model)
+        return update_index(self._directory, models, speech, request, progress=progress)
+
+
+def _text_reader() -> TextReader:
+    from mmsearch.media.ocr import TextReader
+
+    return TextReader()
 
 
 def _index_path(name_or_path: StrPath) -> Path:

@@ -34,6 +34,8 @@ class Settings:
         device: ``auto``, ``cpu`` or ``cuda``.
         max_megapixels: larger images are refused.
         exclude: glob patterns of files and folders to leave out.
+        ocr: whether the text in photos is read; None keeps what an index has.
+        speech_model: recognises speech in recordings and videos.
         data_dir: where indexes that are given by name live.
     """
 
@@ -42,6 +44,8 @@ class Settings:
     device: Literal["auto", "cpu", "cuda"] = "auto"
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     exclude: tuple[str, ...] = ()
+    ocr: bool | None = None
+    speech_model: str = "auto"
     data_dir: Path = Path()
 
     def index_path(self, name_or_path: str | Path | None = None) -> Path:
@@ -138,6 +142,8 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
         if not 0 < number < float("inf"):
             raise SettingsError(f"{origin} must be a number above 0, not {value!r}.")
         return number
+    if name == "ocr":
+        return _truth(value, origin)
     if name == "data_dir":
         return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111
     if not isinstance(value, str) or not value:
@@ -145,3 +151,15 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
     if name == "device" and value not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"{origin} must be auto, cpu or cuda, not {value!r}.")
     return value
+
+
+def _truth(value: Any, origin: str) -> bool:
+    """Reads TOML's booleans, and what people write into the environment."""
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise SettingsError(f"{origin} must be true or false, not {value!r}.")

@@ -17,7 +17,7 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 def _own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
     """No test reads or writes the user's own indexes and settings."""
     home = tmp_path_factory.mktemp("home")
-    for name in ("INDEX", "MODEL", "DEVICE", "EXCLUDE", "MAX_MEGAPIXELS"):
+    for name in ("INDEX", "MODEL", "DEVICE", "EXCLUDE", "MAX_MEGAPIXELS", "OCR", "SPEECH_MODEL"):
         monkeypatch.delenv(f"MMSEARCH_{name}", raising=False)
     monkeypatch.setenv("MMSEARCH_DATA_DIR", str(home / "indexes"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))

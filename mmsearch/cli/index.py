@@ -16,6 +16,7 @@ from mmsearch.cli.options import (
     JsonOption,
     MegapixelsOption,
     ModelOption,
+    SpeechModelOption,
     settings_with,
 )
 from mmsearch.cli.output import (
@@ -58,11 +59,30 @@ def index(
             show_default=False,
         ),
     ] = None,
+    captions: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--captions",
+            metavar="FILE",
+            help="Captions of many photos: TSV, CSV, JSON Lines, COCO JSON, Parquet or webdataset "
+            "tar; may be repeated, is remembered.",
+            show_default=False,
+        ),
+    ] = None,
+    ocr: Annotated[
+        bool | None,
+        typer.Option(
+            "--ocr/--no-ocr",
+            help="Read the text in photos; is remembered.  [default: no-ocr]",
+            show_default=False,
+        ),
+    ] = None,
+    speech_model: SpeechModelOption = None,
     max_megapixels: MegapixelsOption = None,
     device: DeviceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Make photos searchable, or bring an index up to date.
+    """Make photos, captions, recordings and videos searchable, or bring an index up to date.
 
     Only what is new or changed is read. Stop it at any time: run the same command to go on.
     """
@@ -72,19 +92,30 @@ def index(
         device=device,
         max_megapixels=max_megapixels,
         exclude=tuple(exclude) if exclude else None,
+        ocr=ocr,
+        speech_model=speech_model,
     )
     given = paths or []
-    for path in given:
+    if captions and not given:
+        raise typer.BadParameter("name the folder of the photos too.", param_hint="--captions")
+    for path in [*given, *(captions or [])]:
         if not os.path.exists(path):  # noqa: PTH110 - never raises, also where it may not be asked
             raise SourceNotFoundError(f"There is no file or folder at {path}.")
     try:
         with _open_or_create(settings, given, change_model=model is not None) as opened:
             opened.max_megapixels = settings.max_megapixels
+            opened.speech_model = settings.speech_model
             if not given and not opened.status().sources:
                 raise typer.BadParameter("name a folder or file: this index has no sources yet.")
-            with progress_bar("Indexing", " photos") as progress:
+            with progress_bar("Indexing", " files") as progress:
                 if given:
-                    report = opened.add(*given, exclude=settings.exclude or None, progress=progress)
+                    report = opened.add(
+                        *given,
+                        exclude=settings.exclude or None,
+                        captions=captions or (),
+                        ocr=settings.ocr,
+                        progress=progress,
+                    )
                 else:
                     report = opened.update(progress=progress)
             if json:
@@ -109,7 +140,7 @@ def _open_or_create(settings: Settings, paths: list[Path], *, change_model: bool
         return mmsearch.create(where, model=settings.model, device=settings.device)
     if change_model and settings.model != "auto":
         opened.max_megapixels = settings.max_megapixels
-        with progress_bar("Re-encoding", " photos") as progress:
+        with progress_bar("Re-encoding", " items") as progress:
             opened.reencode(settings.model, progress=progress)
     return opened
 
@@ -117,7 +148,9 @@ def _open_or_create(settings: Settings, paths: list[Path], *, change_model: bool
 def _show(report: IndexReport, paths: list[Path], opened: Index) -> None:
     found = report.added + report.updated + report.unchanged + len(report.failed)
     if paths and not found:
-        note(f"No photos found in {', '.join(short_path(path.absolute()) for path in paths)}.")
+        note(
+            f"Nothing to index found in {', '.join(short_path(path.absolute()) for path in paths)}."
+        )
     counts = [
         f"{count} {name}"
         for name, count in (
@@ -128,7 +161,7 @@ def _show(report: IndexReport, paths: list[Path], opened: Index) -> None:
             ("failed", len(report.failed)),
         )
     ]
-    rate = f", {report.items_per_second:.0f} photos/s" if report.items_per_second >= 1 else ""
+    rate = f", {report.items_per_second:.0f} items/s" if report.items_per_second >= 1 else ""
     show(f"{', '.join(counts)} in {report.seconds:.1f} s{rate} ({short_path(opened.path)})")
     note_failures(report.failed)
     if report.other_kinds:
@@ -137,7 +170,9 @@ def _show(report: IndexReport, paths: list[Path], opened: Index) -> None:
             for suffix, count in islice(report.other_kinds.items(), SHOWN_KINDS)
         )
         more = ", ..." if len(report.other_kinds) > SHOWN_KINDS else ""
-        note(f"Left alone, as they are no photos of a known format: {kinds}{more}.")
+        note(f"Left alone, as nothing in such files can be searched: {kinds}{more}.")
+    if report.unmatched_captions:
+        note(f"{report.unmatched_captions} captions name no file that is indexed.")
 
 
 def _as_json(report: IndexReport) -> dict[str, object]:

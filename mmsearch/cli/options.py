@@ -41,6 +41,15 @@ DeviceOption = Annotated[
     DeviceName | None,
     typer.Option("--device", help="Where the encoder runs.  [default: auto]", show_default=False),
 ]
+SpeechModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--speech-model",
+        metavar="MODEL",
+        help="Recognises speech: auto, the name of a Whisper model, or a folder.  [default: auto]",
+        show_default=False,
+    ),
+]
 MegapixelsOption = Annotated[
     float | None,
     typer.Option(

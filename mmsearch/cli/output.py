@@ -46,6 +46,13 @@ def short_path(path: Path) -> str:
     return printable(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
+def clock(seconds: float) -> str:
+    """A moment in timed media as players show it, for instance ``12:04`` or ``1:02:03``."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute}:{second:02}"
+
+
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> Iterator[str]:
     """Lines of a table with aligned columns; the first row is the heading.
 
@@ -78,17 +85,20 @@ def note_failures(failed: Sequence[Failure]) -> None:
 
 @contextmanager
 def progress_bar(what: str, unit: str) -> Iterator[Progress]:
-    """A progress bar with count, rate and time left; nothing where there is nothing to do."""
+    """A progress bar with count, rate and time left; nothing where there is nothing to do.
+
+    Long files show as parts of one.
+    """
     from tqdm import tqdm
 
     bar: tqdm[Any] | None = None
 
-    def progress(done: int, total: int) -> None:
+    def progress(done: float, total: int) -> None:
         nonlocal bar
         if total and bar is None:
             bar = tqdm(total=total, desc=what, unit=unit, file=sys.stderr, dynamic_ncols=True)
         if bar is not None:
-            bar.update(done - bar.n)
+            bar.update(round(done, 2) - bar.n)
 
     try:
         yield progress

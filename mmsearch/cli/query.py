@@ -1,27 +1,40 @@
-"""``mmsearch query``: finds photos by a text or by another photo."""
+"""``mmsearch query``: finds what answers a text, a photo or a spoken question."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmsearch.cli.options import DeviceOption, IndexOption, JsonOption, settings_with
-from mmsearch.cli.output import note, printable, short_path, show, show_json, table
+from mmsearch.cli.options import (
+    DeviceOption,
+    IndexOption,
+    JsonOption,
+    SpeechModelOption,
+    settings_with,
+)
+from mmsearch.cli.output import clock, note, printable, short_path, show, show_json, table
 from mmsearch.items import Modality
+from mmsearch.media.formats import MediaKind, kind_of
 
 if TYPE_CHECKING:
-    from mmsearch.items import Hit
+    from mmsearch.items import Hit, MediaInfo
+
+SHOWN_OTHERS = 3
+SHOWN_TEXT = 100  # characters of what was written or said
 
 
 def query(
     text: Annotated[
         str,
-        typer.Argument(metavar="QUERY", help="What to look for: words, or the path of an image."),
+        typer.Argument(
+            metavar="QUERY", help="What to look for: words, or the path of an image or recording."
+        ),
     ],
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits at most.")] = 10,
     folder: Annotated[
@@ -43,24 +56,36 @@ def query(
     null: Annotated[
         bool, typer.Option("-0", "--null", help="Like --paths, each ended by a NUL byte.")
     ] = False,
+    items: Annotated[
+        bool,
+        typer.Option("--items", help="List every item on its own, not grouped by file."),
+    ] = False,
+    speech_model: SpeechModelOption = None,
     index: IndexOption = None,
     device: DeviceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Find photos by what they show: words, or the path of an image to find similar ones."""
+    """Find photos, captions, recordings and videos by what they show or say.
+
+    QUERY is words, the path of an image to find similar ones and what describes it, or the path
+    of a recording that asks the question.
+    """
     import mmsearch
 
-    settings = settings_with(index=index, device=device)
-    is_image = _names_an_image(text)
+    settings = settings_with(index=index, device=device, speech_model=speech_model)
+    asked_by = _medium_of(text)
     with mmsearch.open(settings.index_path(), device=settings.device) as opened:
         opened.max_megapixels = settings.max_megapixels
+        opened.speech_model = settings.speech_model
         started = time.perf_counter()
         hits = opened.search(
-            None if is_image else text,
-            image=text if is_image else None,
+            text if asked_by is None else None,
+            image=text if asked_by is MediaKind.PHOTO else None,
+            audio=text if asked_by in (MediaKind.RECORDING, MediaKind.VIDEO) else None,
             modality=modality,
             folder=folder,
             k=k,
+            grouped=not items,
         )
         took_ms = (time.perf_counter() - started) * 1000
         encoder = opened.encoder.id
@@ -79,38 +104,59 @@ def query(
         _show(hits)
 
 
-def _names_an_image(text: str) -> bool:
-    """Whether a query is the path of an image rather than words."""
-    from mmsearch.media.formats import is_photo
-
+def _medium_of(text: str) -> MediaKind | None:
+    """What kind of file a query is the path of; None for words."""
     try:
         path = Path(text).expanduser()
         exists = path.is_file()
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, or no such user's home
-        return False
-    looks_like_one = is_photo(path.name) and " " not in text
-    if looks_like_one and not exists:
+        return None
+    kind = kind_of(path.name)
+    if kind is MediaKind.TEXT:
+        kind = None
+    if kind is not None and not exists and " " not in text:
         note(f"There is no file {printable(text)} here, so these words are searched for.")
-    # A file without a photo's suffix is meant only where it is clearly a path.
-    return exists and (is_photo(path.name) or Path(text).name != text)
+    if not exists:
+        return None
+    # A file without a known suffix is meant only where it is clearly a path; it may be an image.
+    return kind or (MediaKind.PHOTO if Path(text).name != text else None)
 
 
 def _show(hits: list[Hit]) -> None:
     if not hits:
         note("No hits.")
         return
-    rows = [("score", "taken", "path")]
+    rows = [("score", "taken", "hit")]
     for hit in hits:
         taken = hit.info.captured_at
         rows.append(
             (
                 f"{hit.score:.3f}",
                 f"{taken:%Y-%m-%d}" if taken else "-",
-                short_path(hit.path),
+                " ".join([short_path(hit.path), *_place_in_asset(hit)]),
             )
         )
+        rows.extend(("", "", f"  {line}") for line in _others(hit))
     for line in table(rows, right=[0]):
         show(line)
+
+
+def _others(hit: Hit) -> Iterator[str]:
+    """The other items of the asset, a line each; not the photo or frame with nothing to say."""
+    for other in hit.others[:SHOWN_OTHERS]:
+        yield " ".join([*_place_in_asset(other)] or [other.modality.value])
+    if len(hit.others) > SHOWN_OTHERS:
+        yield f"and {len(hit.others) - SHOWN_OTHERS} more"
+
+
+def _place_in_asset(hit: Hit) -> Iterator[str]:
+    """When, and in which words."""
+    if hit.start is not None:
+        end = "" if hit.end is None else f"-{clock(hit.end)}"
+        yield f"{clock(hit.start)}{end}"
+    if hit.text is not None:
+        text = printable(hit.text)
+        yield f'"{text[: SHOWN_TEXT - 1]}…"' if len(text) > SHOWN_TEXT else f'"{text}"'
 
 
 def _write_paths(hits: list[Hit], *, end: bytes) -> None:
@@ -120,10 +166,18 @@ def _write_paths(hits: list[Hit], *, end: bytes) -> None:
 
 
 def _as_json(hit: Hit) -> dict[str, Any]:
-    taken = hit.info.captured_at
+    return {
+        **_item_as_json(hit),
+        **_info_as_json(hit.info),
+        "others": [_item_as_json(other) for other in hit.others],
+    }
+
+
+def _item_as_json(hit: Hit) -> dict[str, Any]:
     return {
         "rank": hit.rank,
         "score": round(hit.score, 6),
+        "similarity": None if hit.similarity is None else round(hit.similarity, 6),
         "relevance": hit.relevance,
         "path": str(hit.path),
         "modality": hit.modality.value,
@@ -132,10 +186,18 @@ def _as_json(hit: Hit) -> dict[str, Any]:
         "text": hit.text,
         "start": hit.start,
         "end": hit.end,
+    }
+
+
+def _info_as_json(info: MediaInfo) -> dict[str, Any]:
+    taken = info.captured_at
+    return {
         "captured_at": None if taken is None else taken.isoformat(),
-        "width": hit.info.width,
-        "height": hit.info.height,
-        "latitude": hit.info.latitude,
-        "longitude": hit.info.longitude,
-        "camera": hit.info.camera,
+        "width": info.width,
+        "height": info.height,
+        "latitude": info.latitude,
+        "longitude": info.longitude,
+        "camera": info.camera,
+        "duration": info.duration,
+        "language": info.language,
     }

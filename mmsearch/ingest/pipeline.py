@@ -2,70 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from mmsearch.encoders.base import DualEncoder
+from mmsearch.catalog.catalog import Catalog
 from mmsearch.errors import SourceNotFoundError
 from mmsearch.index import IndexDirectory
-from mmsearch.ingest.plan import make_plan
-from mmsearch.ingest.run import Progress, Run, no_progress
+from mmsearch.ingest.collection import CaptionCollection
+from mmsearch.ingest.ledger import Ledger
+from mmsearch.ingest.plan import Plan, SpeechModels, make_plan
+from mmsearch.ingest.run import Models, Progress, Run, no_progress
 from mmsearch.ingest.sources import Scope, scope_of
 from mmsearch.ingest.tally import Tally
-from mmsearch.items import Failure, IndexReport
+from mmsearch.items import IndexReport
+from mmsearch.media.caption_files import read_caption_rows
 from mmsearch.media.discover import discover
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a run is asked for.
+
+    Attributes:
+        paths: absolute paths of folders and files; none means all known sources, of which those
+            that are not there are reported as failed and left as they are.
+        exclude: glob patterns to leave out of these sources from now on; None keeps theirs.
+        caption_files: absolute paths of files that hold captions of these sources' photos from
+            now on.
+        ocr: whether the text in these sources' photos is read from now on; None keeps what was.
+        max_megapixels: larger images are recorded as failures.
+    """
+
+    paths: Sequence[Path] = ()
+    exclude: Sequence[str] | None = None
+    caption_files: Sequence[Path] = ()
+    ocr: bool | None = None
+    max_megapixels: float = 0.0
 
 
 def update_index(
     directory: IndexDirectory,
-    load_encoder: Callable[[], DualEncoder],
-    paths: Sequence[Path],
+    models: Models,
+    speech: SpeechModels,
+    request: Request,
     *,
-    exclude: Sequence[str] | None,
-    max_megapixels: float,
     progress: Progress | None = None,
 ) -> IndexReport:
     """Brings an index up to date with folders and files.
 
-    What is committed stays, whatever happens to the process: at most the photos since the last
-    commit (64 of them, or two seconds) are lost, and the next run goes on from there.
+    What is committed stays, whatever happens to the process: at most the files since the last
+    commit (64 of them, or two seconds; of a recording some minutes) are lost, and the next run
+    goes on from there.
 
     Args:
         directory: the index.
-        load_encoder: gives the encoder that the index was made with; called only if there is
-            something to encode.
-        paths: absolute paths of folders and files; none means all known sources, of which those
-            that are not there are reported as failed and left as they are.
-        exclude: glob patterns to leave out of these sources from now on; None keeps theirs.
-        max_megapixels: larger images are recorded as failures.
-        progress: told after each file.
+        models: what reads and encodes; loaded only if there is something for them to do.
+        speech: which speech models there are, without loading them.
+        request: what to do.
+        progress: told after each file, and within long ones.
 
     Raises:
         SourceNotFoundError: a path is not there; nothing was changed.
-        UnsupportedFormatError: a path is a file, but not a photo; nothing was changed.
+        UnsupportedFormatError: a path is a file that cannot be searched; nothing was changed.
         SettingsError: a pattern names nothing; nothing was changed.
+        DatasetError: a caption file cannot be read; nothing was changed.
         IndexLockedError: another process is writing to the index.
     """
     tally = Tally()
     with directory.writing() as catalog:
-        if paths:
-            for path in paths:  # a mistake is found before anything is stored
-                discover(path, exclude=exclude or ())
-            scopes = [scope_of(catalog, path, exclude) for path in _outermost(paths)]
-        else:
-            scopes = [Scope(source) for source in catalog.sources()]
+        for path in request.paths:  # a mistake is found before anything is stored
+            discover(path, exclude=request.exclude or ())
+        for path in request.caption_files:
+            read_caption_rows(path)
         plans = []
-        for scope in scopes:
+        for scope in _scopes(catalog, request):
             try:
-                plans.append(make_plan(scope, catalog.known_assets(scope.source.id)))
+                plans.append(_plan(catalog, scope, speech, tally))
             except SourceNotFoundError as error:
-                if paths:
+                if request.paths:
                     raise
                 # One drive that is not plugged in does not keep the others from being updated.
-                tally.failed.append(Failure(scope.root, str(error)))
-        run = Run(catalog, load_encoder, max_megapixels, tally)
+                tally.fail(scope.root, str(error))
+        run = Run(Ledger(catalog, tally), models, request.max_megapixels)
         run.execute(plans, progress or no_progress)
     return tally.report()
+
+
+def _scopes(catalog: Catalog, request: Request) -> list[Scope]:
+    if not request.paths:
+        return [Scope(source) for source in catalog.sources()]
+    return [
+        scope_of(
+            catalog,
+            path,
+            exclude=request.exclude,
+            ocr=request.ocr,
+            caption_files=request.caption_files,
+        )
+        for path in _outermost(request.paths)
+    ]
+
+
+def _plan(catalog: Catalog, scope: Scope, speech: SpeechModels, tally: Tally) -> Plan:
+    collection = CaptionCollection.read(scope.source.caption_files)
+    for failure in collection.failed:
+        tally.fail(failure.path, failure.reason)
+    return make_plan(scope, catalog.known_assets(scope.source.id), collection, speech)
 
 
 def _outermost(paths: Sequence[Path]) -> list[Path]:

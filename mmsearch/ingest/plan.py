@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from mmsearch.catalog.records import FileState, KnownAsset
-from mmsearch.errors import SourceNotFoundError, UnreadableFileError
+from mmsearch.errors import (
+    NothingToIndexError,
+    SourceNotFoundError,
+    SpeechModelError,
+    UnreadableFileError,
+)
+from mmsearch.ingest.collection import CaptionCollection
+from mmsearch.ingest.jobs import Companion, Job, state_of_files, state_of_texts
 from mmsearch.ingest.sources import Scope
 from mmsearch.items import Failure
-from mmsearch.media.discover import OtherFile, UnreadableFolder, discover
+from mmsearch.media.discover import FoundFile, OtherFile, UnreadableFolder, discover
+from mmsearch.media.formats import MediaKind
+
+OCR_READING = "rapidocr"
+"""Names what read the text in a photo. Not its version: that is no reason to read all again."""
+
+_LASTING_FAILURES = (UnreadableFileError.__name__, NothingToIndexError.__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechModels:
+    """Which models can recognise speech in this run.
+
+    Attributes:
+        chosen: id of the one that the user chose; what others recognised is then recognised
+            again. None where whichever was used is fine.
+        is_any: whether there is any.
+    """
+
+    chosen: str | None
+    is_any: bool
 
 
 @dataclass(slots=True)
@@ -19,57 +46,63 @@ class Plan:
     """What one run has to do in one scope.
 
     Attributes:
-        to_read: files that are new or look changed, each with what is known of it.
+        scope: the part of a source that it is for.
+        jobs: files that are new or changed, or of which other files say something else now.
         unchanged: count of searchable files that look as they did.
         failed_before: files that failed, look as they did, and are not tried again.
         missing: assets whose files are gone.
-        other_kinds: counts of files that are no photos, by suffix.
+        other_kinds: counts of files that cannot be searched, by suffix.
         unreadable: folders that could not be listed; what is known below them is left alone.
+        unmatched_captions: how many captions speak of no file of the source.
     """
 
     scope: Scope
-    to_read: list[tuple[FileState, KnownAsset | None]] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     unchanged: int = 0
     failed_before: list[Failure] = field(default_factory=list)
     missing: list[KnownAsset] = field(default_factory=list)
     other_kinds: Counter[str] = field(default_factory=Counter)
     unreadable: list[UnreadableFolder] = field(default_factory=list)
+    unmatched_captions: int = 0
 
 
-def make_plan(scope: Scope, known: dict[str, KnownAsset]) -> Plan:
+def make_plan(
+    scope: Scope,
+    known: Mapping[str, KnownAsset],
+    collection: CaptionCollection,
+    speech: SpeechModels,
+) -> Plan:
     """Walks a scope and compares it with what the catalog knows.
 
     Args:
         scope: the part of a source to look at.
         known: the source's assets by path.
+        collection: what its caption files say.
+        speech: the speech models of this run.
 
     Raises:
-        SourceNotFoundError: the scope's root is not there, or is an empty folder though photos in
+        SourceNotFoundError: the scope's root is not there, or is an empty folder though files in
             it are known: so looks a drive that is not plugged in.
     """
     plan = Plan(scope)
-    seen: set[str] = set()
-    for found in discover(scope.root, exclude=scope.source.exclude, within=scope.within):
-        path = scope.to_source(found.path)
-        if isinstance(found, UnreadableFolder):
-            plan.unreadable.append(UnreadableFolder(path, found.reason))
-            continue
-        if isinstance(found, OtherFile):
-            plan.other_kinds[PurePosixPath(path).suffix.lower()] += 1
-            continue
-        seen.add(path)
-        before = known.get(path)
-        if before is None or _looks_changed(before, found.size, found.mtime_ns):
-            plan.to_read.append((FileState(path, found.size, found.mtime_ns), before))
-        elif before.failure is None:
-            plan.unchanged += 1
-        else:
-            plan.failed_before.append(Failure(scope.source.path / path, before.failure))
-    if not seen and any(scope.holds(path) for path in known) and _is_empty_folder(scope.root):
+    found = _look(plan)
+    if not found and any(scope.holds(path) for path in known) and _is_empty_folder(scope.root):
         raise SourceNotFoundError(
-            f"{scope.root} is empty, but photos in it are indexed; is its drive plugged in? "
+            f"{scope.root} is empty, but files in it are indexed; is its drive plugged in? "
             "Nothing was removed: `mmsearch remove` takes them out of the index."
         )
+    captions, plan.unmatched_captions = collection.by_path({*found, *known})
+    seen = set(found)
+    for path, file in found.items():
+        job = _job(
+            scope,
+            path,
+            file,
+            known,
+            None if collection.failed else tuple(captions.get(path, ())),
+        )
+        seen.update(companion.file.path for companion in job.companions)
+        _add(plan, job, speech)
     plan.missing = [
         asset
         for path, asset in known.items()
@@ -78,14 +111,117 @@ def make_plan(scope: Scope, known: dict[str, KnownAsset]) -> Plan:
     return plan
 
 
-def _looks_changed(before: KnownAsset, size: int, mtime_ns: int) -> bool:
-    if (before.size, before.mtime_ns) != (size, mtime_ns):
+def _look(plan: Plan) -> dict[str, FoundFile]:
+    """Walks the scope; returns its media by their paths in the source."""
+    scope = plan.scope
+    caption_files = set(scope.source.caption_files)
+    media: dict[str, FoundFile] = {}
+    for found in discover(scope.root, exclude=scope.source.exclude, within=scope.within):
+        path = scope.to_source(found.path)
+        if isinstance(found, UnreadableFolder):
+            plan.unreadable.append(UnreadableFolder(path, found.reason))
+        elif scope.source.path / path in caption_files:
+            continue
+        elif isinstance(found, OtherFile):
+            plan.other_kinds[PurePosixPath(path).suffix.lower()] += 1
+        else:
+            media[path] = found
+    return media
+
+
+def _job(
+    scope: Scope,
+    path: str,
+    found: FoundFile,
+    known: Mapping[str, KnownAsset],
+    captions: tuple[str, ...] | None,
+) -> Job:
+    """Everything that could be done with a file."""
+    before = known.get(path)
+    companions = _companions(scope, found)
+    states = [companion.file for companion in companions]
+    if captions is None:
+        captions_state = before.file.captions if before else None
+    else:
+        captions_state = state_of_texts(captions)
+    ocr = scope.source.ocr and found.kind is MediaKind.PHOTO
+    file = FileState(
+        path,
+        found.size,
+        found.mtime_ns,
+        companions=state_of_files(states),
+        captions=captions_state,
+        reading=OCR_READING if ocr else None,  # of speech that is known only later
+    )
+    return Job(
+        source_id=scope.source.id,
+        location=scope.source.path / path,
+        kind=found.kind,
+        file=file,
+        before=before,
+        companions=companions,
+        captions=captions,
+        mended=tuple(known[state.path] for state in states if state.path in known),
+        ocr=ocr,
+    )
+
+
+def _companions(scope: Scope, found: FoundFile) -> tuple[Companion, ...]:
+    """The companions of a file; those of a single file are named by the bare file name."""
+    is_single = found.path == "."
+    folder = scope.within.rpartition("/")[0]
+    companions = []
+    for companion in found.companions:
+        if not is_single:
+            path = scope.to_source(companion.path)
+        else:
+            path = f"{folder}/{companion.path}" if folder else companion.path
+        root = scope.source.path.parent if is_single and not scope.within else scope.source.path
+        state = FileState(path, companion.size, companion.mtime_ns)
+        companions.append(Companion(root / path, state, not is_single or bool(scope.within)))
+    return tuple(companions)
+
+
+def _add(plan: Plan, job: Job, speech: SpeechModels) -> None:
+    """Adds a file to the plan: to be read, to be told of anew, or left as it is."""
+    before = job.before
+    if before is None or _content_is_stale(job, before, speech):
+        plan.jobs.append(job)
+        return
+    known = before.file
+    is_told_anew = (known.companions, known.captions) != (job.file.companions, job.file.captions)
+    # What failed has no items to add to; but a transcript can help a recording.
+    if is_told_anew and (before.failure is None or job.is_timed):
+        plan.jobs.append(replace(job, reads_content=before.failure is not None))
+        return
+    plan.failed_before.extend(
+        Failure(plan.scope.source.path / asset.file.path, asset.failure or "")
+        for asset in job.mended
+    )
+    if before.failure is None:
+        plan.unchanged += 1
+    else:
+        plan.failed_before.append(Failure(job.location, before.failure))
+
+
+def _content_is_stale(job: Job, before: KnownAsset, speech: SpeechModels) -> bool:
+    known = before.file
+    if (known.size, known.mtime_ns) != (job.file.size, job.file.mtime_ns):
         return True
+    if known.read_until is not None:  # a recording that was read only so far
+        return True
+    if job.is_timed:
+        if known.reading and speech.chosen and known.reading != speech.chosen:
+            return True
+    elif known.reading != job.file.reading:
+        return True
+    if before.failure is None:
+        return False
     # A failure whose cause may lie outside of the file (a missing extra, a limit, a permission)
     # is worth another try; a damaged file is not, until it changes.
-    return before.failure is not None and (
-        before.content_hash is None or before.failure_kind != UnreadableFileError.__name__
-    )
+    if before.failure_kind == SpeechModelError.__name__:
+        return speech.is_any
+    return known.content_hash is None or before.failure_kind not in _LASTING_FAILURES
 
 
 def _is_empty_folder(path: Path) -> bool:

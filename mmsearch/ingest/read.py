@@ -1,26 +1,35 @@
-"""Turns one file into what the encoder and the catalog need; runs in a worker."""
+"""Turns one photo or text file into what the encoder and the catalog need; runs in a worker."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmsearch.catalog.records import FileState
-from mmsearch.encoders.base import ImageTransform, Pixels
+from mmsearch.encoders.base import ImageTransform
 from mmsearch.errors import MediaError
-from mmsearch.items import MediaInfo
-from mmsearch.media.files import content_hash, read_bytes
+from mmsearch.ingest.companions import Fits, Said, what_others_say
+from mmsearch.ingest.drafts import Draft
+from mmsearch.ingest.jobs import Job
+from mmsearch.items import MediaInfo, Modality
+from mmsearch.media.files import content_hash, hash_file, read_bytes
+from mmsearch.media.formats import MediaKind
 from mmsearch.media.image import read_image
+from mmsearch.media.passages import cut_passages
+from mmsearch.media.text import read_text_file
+
+if TYPE_CHECKING:
+    from mmsearch.media.ocr import TextReader
 
 
 @dataclass(frozen=True, slots=True)
-class Photo:
-    """A decoded photo; ``pixels`` is uint8, shape (height, width, 3), ready to encode."""
+class Content:
+    """What was read in a file."""
 
     file: FileState
-    pixels: Pixels
     info: MediaInfo
+    drafts: tuple[Draft, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,34 +47,91 @@ class Unreadable:
     reason: str
     kind: str
 
+    @classmethod
+    def of(cls, file: FileState, error: Exception) -> Unreadable:
+        """A file whose reading raised an error."""
+        return cls(file, str(error), type(error).__name__)
+
 
 @dataclass(frozen=True, slots=True)
-class PhotoReader:
-    """How photos are read in one run.
+class Reading:
+    """What a job brought.
+
+    Attributes:
+        content: what was read in the file; None where only other files were read.
+        said: what other files say of it.
+    """
+
+    content: Content | KnownContent | Unreadable | None
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
+class FileReader:
+    """How photos and text files are read in one run.
 
     Attributes:
         transform: the encoder's.
+        fits: whether the encoder's text tower takes a text whole.
         max_megapixels: larger images are refused.
-        embedded: content hashes that need not be decoded.
+        text_reader: reads the text in a picture, for jobs that ask for it.
+        embedded: content hashes and readings that need not be decoded.
     """
 
     transform: ImageTransform
+    fits: Fits
     max_megapixels: float
-    embedded: Container[str] = frozenset()
+    text_reader: TextReader | None = None
+    embedded: Container[tuple[str, str | None]] = frozenset()
 
-    def __call__(self, path: Path, file: FileState) -> Photo | KnownContent | Unreadable:
+    def __call__(self, job: Job) -> Reading:
         """Reads one file; what is wrong with it is returned, not raised."""
+        content = self.content(job) if job.reads_content and not job.is_timed else None
+        if isinstance(content, Unreadable):
+            return Reading(content, Said())
+        return Reading(content, what_others_say(job, self.fits))
+
+    def content(self, job: Job) -> Content | KnownContent | Unreadable:
+        """Reads the file itself."""
+        file = job.file
         try:
-            data = read_bytes(path)
+            if job.kind is MediaKind.TEXT:
+                return self._text(job, replace(file, content_hash=hash_file(job.location)))
+            data = read_bytes(job.location)
             file = replace(file, content_hash=content_hash(data))
-            if file.content_hash in self.embedded:
+            if (file.content_hash, file.reading) in self.embedded:
                 return KnownContent(file)
-            decoded = read_image(
-                data,
-                suffix=path.suffix,
-                max_megapixels=self.max_megapixels,
-                min_size=(self.transform.width, self.transform.height),
-            )
+            return self._photo(job, file, data)
         except MediaError as error:
-            return Unreadable(file, str(error), type(error).__name__)
-        return Photo(file, self.transform(decoded.image), decoded.info)
+            return Unreadable.of(file, error)
+
+    def _text(self, job: Job, file: FileState) -> Content | KnownContent:
+        if (file.content_hash, file.reading) in self.embedded:
+            return KnownContent(file)
+        passages = read_text_file(job.location, self.fits)
+        drafts = [Draft(Modality.CAPTION, text=text) for text in passages]
+        return Content(file, MediaInfo(), tuple(drafts))
+
+    def _photo(self, job: Job, file: FileState, data: bytes) -> Content:
+        text_reader = self.text_reader if job.ocr else None
+        width, height = self.transform.width, self.transform.height
+        if text_reader:
+            width, height = map(max, (width, height), text_reader.min_size)
+        decoded = read_image(
+            data,
+            suffix=job.location.suffix,
+            max_megapixels=self.max_megapixels,
+            min_size=(width, height),
+        )
+        drafts = [Draft(Modality.IMAGE, pixels=self.transform(decoded.image))]
+        drafts += self._passages(Modality.CAPTION, decoded.captions)
+        if text_reader:
+            drafts += self._passages(Modality.OCR, text_reader.blocks(decoded.image))
+        return Content(file, decoded.info, tuple(drafts))
+
+    def _passages(self, modality: Modality, texts: Sequence[str]) -> list[Draft]:
+        return [
+            Draft(modality, text=passage)
+            for text in texts
+            for passage in cut_passages(text, self.fits)
+        ]

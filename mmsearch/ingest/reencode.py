@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from itertools import islice
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from mmsearch.catalog.catalog import Catalog
-from mmsearch.catalog.records import FileState, ItemToEncode, StoredEncoder
-from mmsearch.encoders.base import DualEncoder
+from mmsearch.catalog.records import ItemToEncode, StoredEncoder
+from mmsearch.encoders.base import DualEncoder, ImageTransform, Pixels
+from mmsearch.errors import MediaError
 from mmsearch.index import IndexDirectory
+from mmsearch.ingest.drafts import TEXT_BATCH
+from mmsearch.ingest.ledger import COMMIT_CHANGES
 from mmsearch.ingest.overlap import map_ahead
-from mmsearch.ingest.read import Photo, PhotoReader, Unreadable
-from mmsearch.ingest.run import COMMIT_CHANGES, Progress, no_progress
+from mmsearch.ingest.run import Progress, no_progress
+from mmsearch.items import Modality
+from mmsearch.media.files import content_hash, read_bytes
+from mmsearch.media.image import read_image
+from mmsearch.media.video import frames_at
+
+Picture: TypeAlias = tuple[ItemToEncode, Pixels]
+
+
+@dataclass(frozen=True, slots=True)
+class _Photo:
+    """A photo as it is now."""
+
+    pixels: Pixels
+    content_hash: str
 
 
 def reencode(
@@ -27,54 +47,126 @@ def reencode(
     """Embeds every item anew and then makes ``encoder`` the index's own.
 
     Searches use the old embeddings until the last moment. A run that was cut short goes on where
-    it stopped when it is called again with the same encoder. Files that can no longer be read
-    lose their items at the end and are recorded as failures.
+    it stopped when it is called again with the same encoder. Texts are embedded as the catalog
+    has them; files of pictures that can no longer be read lose those items at the end and are
+    recorded as failures.
 
     Args:
         directory: the index.
         encoder: the new encoder.
         stored: its identity, as the catalog keeps it.
         max_megapixels: larger images are recorded as failures.
-        progress: told after each file.
+        progress: told how many items are done.
 
     Raises:
         IndexLockedError: another process is writing to the index.
     """
-    progress = progress or no_progress
-    read = PhotoReader(encoder.transform, max_megapixels)
     with directory.writing() as catalog:
         row = catalog.begin_encoder(stored)
-        items = catalog.items_to_encode(row)
-        progress(0, len(items))
-        results = map_ahead(
-            lambda item: read(item.path, FileState(str(item.path), size=0, mtime_ns=0)),
-            items,
-            batch=encoder.batch_size,
-        )
-        done = 0
-        unreadable: list[tuple[ItemToEncode, Unreadable]] = []
+        run = _Reencoding(catalog, encoder, row, max_megapixels, progress or no_progress)
+        run.execute()
+
+
+class _Reencoding:
+    """One run; each kind of item has its own way to be read again."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        encoder: DualEncoder,
+        row: int,
+        max_megapixels: float,
+        progress: Progress,
+    ) -> None:
+        self._catalog = catalog
+        self._encoder = encoder
+        self._row = row
+        self._max_megapixels = max_megapixels
+        self._progress = progress
+        self._items = catalog.items_to_encode(row)
+        self._unreadable: dict[int, MediaError] = {}
+        self._done = 0
+
+    def execute(self) -> None:
+        self._progress(0, len(self._items))
+        self._encode_texts([item for item in self._items if item.text is not None])
+        self._encode_photos([i for i in self._items if i.modality is Modality.IMAGE])
+        self._encode_frames([i for i in self._items if i.modality is Modality.FRAME])
+        with self._catalog.transaction() as change:
+            for asset, error in self._unreadable.items():
+                change.note_failure(asset, str(error), type(error).__name__)
+                change.forget_content(asset)  # so that the next run tries again
+            change.activate_encoder(self._row)
+
+    def _encode_texts(self, items: Sequence[ItemToEncode]) -> None:
+        remaining = iter(items)
+        while batch := list(islice(remaining, TEXT_BATCH)):
+            vectors = self._encoder.encode_texts([item.text or "" for item in batch])
+            with self._catalog.transaction() as change:
+                change.put_embeddings(self._row, [item.id for item in batch], vectors)
+            self._count(len(batch))
+
+    def _encode_photos(self, items: Sequence[ItemToEncode]) -> None:
+        results = map_ahead(self._read_photo, items, batch=self._encoder.batch_size)
         with closing(results):
             while group := list(islice(results, COMMIT_CHANGES)):
-                photos = [(item, r) for item, r in group if isinstance(r, Photo)]
-                unreadable += [(item, r) for item, r in group if isinstance(r, Unreadable)]
-                _embed(catalog, encoder, row, photos)
-                done += len(group)
-                progress(done, len(items))
-        with catalog.transaction() as change:
-            for item, result in unreadable:
-                change.note_failure(item.asset_id, result.reason, result.kind)
-            change.activate_encoder(row)
+                photos = [(item, photo) for item, photo in group if isinstance(photo, _Photo)]
+                self._put([(item, photo.pixels) for item, photo in photos])
+                self._unreadable.update(
+                    (item.asset_id, photo) for item, photo in group if isinstance(photo, MediaError)
+                )
+                edited = [i.asset_id for i, p in photos if p.content_hash != i.content_hash]
+                with self._catalog.transaction() as change:
+                    for asset in edited:
+                        change.forget_content(asset)
+                self._count(len(group))
 
+    def _read_photo(self, item: ItemToEncode) -> _Photo | MediaError:
+        transform = self._encoder.transform
+        try:
+            data = read_bytes(item.path)
+            decoded = read_image(
+                data,
+                suffix=item.path.suffix,
+                max_megapixels=self._max_megapixels,
+                min_size=(transform.width, transform.height),
+            )
+        except MediaError as error:
+            return error
+        return _Photo(transform(decoded.image), content_hash(data))
 
-def _embed(
-    catalog: Catalog, encoder: DualEncoder, row: int, photos: list[tuple[ItemToEncode, Photo]]
-) -> None:
-    """Encodes a group of photos in batches and commits their embeddings."""
-    with catalog.transaction() as change:
-        for start in range(0, len(photos), encoder.batch_size):
-            batch = photos[start : start + encoder.batch_size]
-            vectors = encoder.encode_images(np.stack([photo.pixels for _, photo in batch]))
-            change.put_embeddings(row, [item.id for item, _ in batch], vectors)
-        for item, photo in photos:
-            if photo.file.content_hash != item.content_hash:  # edited since it was indexed
-                change.forget_content(item.asset_id)
+    def _encode_frames(self, items: Sequence[ItemToEncode]) -> None:
+        """Reads the frames of one video after the other again."""
+        for asset, group in groupby(items, key=lambda item: item.asset_id):
+            frames = sorted(group, key=lambda item: item.start or 0.0)
+            pictures = self._read_frames(frames[0].path, frames)
+            try:
+                while batch := list(islice(pictures, COMMIT_CHANGES)):
+                    self._put(batch)
+            except MediaError as error:
+                self._unreadable[asset] = error
+            self._count(len(frames))
+
+    def _read_frames(self, path: Path, items: Sequence[ItemToEncode]) -> Iterator[Picture]:
+        transform: ImageTransform = self._encoder.transform
+        images = frames_at(
+            path,
+            [item.start or 0.0 for item in items],
+            min_size=(transform.width, transform.height),
+            max_megapixels=self._max_megapixels,
+        )
+        for item, image in zip(items, images, strict=False):
+            yield item, transform(image)
+
+    def _put(self, pictures: Sequence[Picture]) -> None:
+        """Encodes pictures in batches and commits their embeddings."""
+        size = self._encoder.batch_size
+        with self._catalog.transaction() as change:
+            for start in range(0, len(pictures), size):
+                batch = pictures[start : start + size]
+                vectors = self._encoder.encode_images(np.stack([pixels for _, pixels in batch]))
+                change.put_embeddings(self._row, [item.id for item, _ in batch], vectors)
+
+    def _count(self, items: int) -> None:
+        self._done += items
+        self._progress(self._done, len(self._items))

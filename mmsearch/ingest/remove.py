@@ -15,6 +15,8 @@ from mmsearch.ingest.sources import Scope
 def remove_paths(directory: IndexDirectory, paths: Sequence[Path]) -> int:
     """Removes all assets at or below the given absolute paths, which need not exist on disk.
 
+    The path of a caption file takes the captions that it brought out of the index.
+
     Returns:
         How many assets were removed, failed ones included.
 
@@ -24,10 +26,13 @@ def remove_paths(directory: IndexDirectory, paths: Sequence[Path]) -> int:
     """
     sources: dict[int, Source] = {}
     assets: dict[int, KnownAsset] = {}
+    caption_files: list[tuple[int, Path]] = []
     with directory.writing() as catalog:
         for path in paths:
             whole, part = _indexed_at(catalog, path)
-            if not whole and not part:
+            told = [(s.id, path) for s in catalog.sources() if path in s.caption_files]
+            caption_files += told
+            if not whole and not part and not told:
                 known = ", ".join(str(s.path) for s in catalog.sources()) or "none"
                 raise SourceNotFoundError(
                     f"Nothing is indexed at {path}; the indexed sources are: {known}."
@@ -36,6 +41,8 @@ def remove_paths(directory: IndexDirectory, paths: Sequence[Path]) -> int:
             assets.update((asset.id, asset) for asset in part)
         with catalog.transaction() as change:
             change.remove_assets(assets)
+            for source_id, path in caption_files:
+                change.remove_caption_file(source_id, path)
             for source in sources:
                 change.remove_source(source)
     return len(assets)

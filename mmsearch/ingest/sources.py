@@ -33,31 +33,49 @@ class Scope:
         return self.within if path == "." else f"{self.within}/{path}"
 
 
-def scope_of(catalog: Catalog, path: Path, exclude: Sequence[str] | None) -> Scope:
+def scope_of(
+    catalog: Catalog,
+    path: Path,
+    *,
+    exclude: Sequence[str] | None = None,
+    ocr: bool | None = None,
+    caption_files: Sequence[Path] = (),
+) -> Scope:
     """Finds the source that holds a path, or makes the path one.
 
     A path inside a known source is that part of it. A folder that holds known sources takes them
-    over, so that no photo is ever indexed twice through nested sources.
+    over, so that no file is ever indexed twice through nested sources.
 
     Args:
         catalog: open for writing.
         path: absolute.
         exclude: glob patterns to leave out of the source from now on; None keeps what it has.
+        ocr: whether the text in its photos is read from now on; None keeps what it has.
+        caption_files: absolute paths of files that hold captions of its photos, in addition to
+            those that are known.
     """
     known = catalog.sources()
-    for source in known:
-        if path.is_relative_to(source.path):
-            if exclude is not None and tuple(exclude) != source.exclude:
-                with catalog.transaction() as change:
-                    change.put_exclude(source.id, exclude)
-                source = replace(source, exclude=tuple(exclude))
-            within = path.relative_to(source.path).as_posix()
-            return Scope(source, "" if within == "." else within)
-
-    inner = [source for source in known if source.path.is_relative_to(path)]
-    with catalog.transaction() as change:
-        outer = change.add_source(path, exclude or ())
-        for source in inner:
-            prefix = source.path.relative_to(path).as_posix()
-            change.absorb_source(source.id, outer.id, prefix)
-    return Scope(outer)
+    held_by = next((source for source in known if path.is_relative_to(source.path)), None)
+    if held_by is None:
+        inner = [source for source in known if source.path.is_relative_to(path)]
+        with catalog.transaction() as change:
+            source = change.add_source(path, exclude or (), ocr=bool(ocr))
+            for other in inner:
+                prefix = other.path.relative_to(path).as_posix()
+                change.absorb_source(other.id, source.id, prefix)
+    else:
+        source = replace(
+            held_by,
+            exclude=held_by.exclude if exclude is None else tuple(exclude),
+            ocr=held_by.ocr if ocr is None else ocr,
+        )
+        if source != held_by:
+            with catalog.transaction() as change:
+                change.put_source_settings(source)
+    if any(file not in source.caption_files for file in caption_files):
+        with catalog.transaction() as change:
+            for file in caption_files:
+                change.add_caption_file(source.id, file)
+    stored = next(s for s in catalog.sources() if s.id == source.id)
+    within = path.relative_to(stored.path).as_posix()
+    return Scope(stored, "" if within == "." else within)

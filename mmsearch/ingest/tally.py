@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from mmsearch.items import Failure, IndexReport
+
+_RECENT = 64  # files that belong together are read one after the other
 
 
 @dataclass(slots=True)
@@ -20,7 +23,14 @@ class Tally:
     items: int = 0
     failed: list[Failure] = field(default_factory=list)
     other_kinds: Counter[str] = field(default_factory=Counter)
+    unmatched_captions: int = 0
     started: float = field(default_factory=time.monotonic)
+
+    def fail(self, path: Path, reason: str) -> None:
+        """Counts a file that could not be read, once: a companion may belong to several files."""
+        failure = Failure(path, reason)
+        if failure not in self.failed[-_RECENT:]:
+            self.failed.append(failure)
 
     def report(self) -> IndexReport:
         """The counts as they stand."""
@@ -32,6 +42,7 @@ class Tally:
             unchanged=self.unchanged,
             failed=tuple(self.failed),
             other_kinds=dict(self.other_kinds.most_common()),
+            unmatched_captions=self.unmatched_captions,
             seconds=seconds,
             items_per_second=self.items / seconds if seconds > 0 else 0.0,
         )

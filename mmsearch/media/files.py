@@ -8,6 +8,9 @@ from pathlib import Path
 
 from mmsearch.errors import UnreadableFileError
 
+_DIGEST_SIZE = 20
+_BLOCK = 1 << 20
+
 _REASONS = {
     errno.EACCES: "no permission to read it",
     errno.EPERM: "no permission to read it",
@@ -63,4 +66,26 @@ def content_hash(data: bytes) -> str:
     Returns:
         40 lower-case hexadecimal digits.
     """
-    return hashlib.blake2b(data, digest_size=20).hexdigest()
+    return hashlib.blake2b(data, digest_size=_DIGEST_SIZE).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Names a file's content as `content_hash` does, without holding all of it in memory.
+
+    Raises:
+        UnreadableFileError: it may not be read, vanished, is no file, or is empty.
+    """
+    digest = hashlib.blake2b(digest_size=_DIGEST_SIZE)
+    size = 0
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+    except OSError as error:
+        raise UnreadableFileError(os_reason(error)) from error
+    except ValueError as error:  # a NUL in the path
+        raise UnreadableFileError("no file can have this path") from error
+    if not size:
+        raise UnreadableFileError("the file is empty")
+    return digest.hexdigest()

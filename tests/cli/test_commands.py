@@ -21,10 +21,10 @@ def test_index_then_query(mmsearch, photos: Path) -> None:
     done = mmsearch("index", photos, *MODEL)
     assert done.stdout.startswith("4 added, 0 updated, 0 removed, 0 unchanged, 0 failed in ")
     assert "4/4" in done.stderr
-    assert "photos/s" in done.stderr
+    assert "files/s" in done.stderr
 
     lines = mmsearch("query", "a red photo", "-k", "2").stdout.splitlines()
-    assert lines[0].split() == ["score", "taken", "path"]
+    assert lines[0].split() == ["score", "taken", "hit"]
     assert lines[1].endswith(str(Path("photos") / "red.png"))
     assert len(lines) == 3
 
@@ -213,16 +213,16 @@ def test_an_emptied_exclusion_lets_all_in_again(mmsearch, photos: Path) -> None:
 
 
 def test_files_of_other_kinds_are_named(mmsearch, photos: Path) -> None:
-    for name in ("a.wav", "b.WAV", "notes"):
+    for name in ("a.doc", "b.DOC", "notes"):
         (photos / name).touch()
     done = mmsearch("index", photos, *MODEL)
-    assert "no photos of a known format: 2 .wav, 1 without a suffix." in done.stderr
+    assert "nothing in such files can be searched: 2 .doc, 1 without a suffix." in done.stderr
 
 
 def test_an_empty_folder_says_so(mmsearch, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = mmsearch("index", "empty", *MODEL)
-    assert "No photos found in empty." in done.stderr
+    assert "Nothing to index found in empty." in done.stderr
     assert mmsearch("query", "red").stderr == "No hits.\n"
 
 

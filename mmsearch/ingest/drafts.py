@@ -1,0 +1,125 @@
+"""Items on their way to the catalog: what is known of them before they are embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmsearch.catalog.records import NewItem, Origin, StoredItem
+from mmsearch.encoders.base import DualEncoder, Pixels
+from mmsearch.items import Modality, Passage
+
+TEXT_BATCH = 256
+"""How many texts to encode at once: enough that those of like length go together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An item without its embedding.
+
+    Attributes:
+        modality: as of the item.
+        pixels: what to embed, uint8, shape (height, width, 3); None for texts.
+        text: what to embed where there are no pixels.
+        start: seconds.
+        end: seconds.
+        origin: as of the item.
+    """
+
+    modality: Modality
+    pixels: Pixels | None = None
+    text: str | None = None
+    start: float | None = None
+    end: float | None = None
+    origin: Origin = Origin.CONTENT
+
+    @classmethod
+    def of(cls, passage: Passage, origin: Origin = Origin.CONTENT) -> Draft:
+        """The draft of a piece of text."""
+        return cls(
+            passage.modality,
+            text=passage.text,
+            start=passage.start,
+            end=passage.end,
+            origin=origin,
+        )
+
+
+def embed(encoder: DualEncoder, drafts: Sequence[Draft]) -> list[NewItem]:
+    """Gives drafts their embeddings, in batches; the order stays."""
+    vectors: list[np.ndarray] = [np.empty(0)] * len(drafts)
+    pictures = [index for index, draft in enumerate(drafts) if draft.pixels is not None]
+    texts = [index for index, draft in enumerate(drafts) if draft.pixels is None]
+    for batch in _batches(pictures, encoder.batch_size):
+        pixels = np.stack([drafts[index].pixels for index in batch])  # type: ignore[misc]
+        for index, vector in zip(batch, encoder.encode_images(pixels), strict=True):
+            vectors[index] = vector
+    for batch in _batches(texts, TEXT_BATCH):
+        found = encoder.encode_texts([drafts[index].text or "" for index in batch])
+        for index, vector in zip(batch, found, strict=True):
+            vectors[index] = vector
+    return [
+        NewItem(
+            modality=draft.modality,
+            vector=vector,
+            text=draft.text,
+            start=draft.start,
+            end=draft.end,
+            origin=draft.origin,
+        )
+        for draft, vector in zip(drafts, vectors, strict=True)
+    ]
+
+
+def without_repeats(drafts: Iterable[Draft], known: Iterable[str | None] = ()) -> list[Draft]:
+    """Drops captions that say what another one of the same asset says; case does not count.
+
+    Args:
+        drafts: in order of precedence.
+        known: texts of captions that the asset has anyway.
+    """
+    seen = {_spoken(text) for text in known if text is not None}
+    kept = []
+    for draft in drafts:
+        if draft.modality is Modality.CAPTION and draft.text is not None:
+            spoken = _spoken(draft.text)
+            if spoken in seen:
+                continue
+            seen.add(spoken)
+        kept.append(draft)
+    return kept
+
+
+def difference(
+    stored: Sequence[StoredItem], wanted: Sequence[Draft]
+) -> tuple[list[int], list[Draft]]:
+    """What turns stored texts into the wanted ones.
+
+    Returns:
+        Ids of the items to remove, and the drafts to add. A text that stays keeps its item.
+    """
+    left = list(wanted)
+    gone = []
+    for item in stored:
+        same = (item.modality, item.text, item.start, item.end, item.origin)
+        match = next((index for index, draft in enumerate(left) if _key(draft) == same), None)
+        if match is None:
+            gone.append(item.id)
+        else:
+            del left[match]
+    return gone, left
+
+
+def _key(draft: Draft) -> tuple[object, ...]:
+    return (draft.modality, draft.text, draft.start, draft.end, draft.origin)
+
+
+def _spoken(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _batches(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(indices), size):
+        yield indices[start : start + size]
