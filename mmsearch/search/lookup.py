@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import log
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,27 +85,37 @@ def gains(reader: CatalogReader, words: Words, *, texts: int) -> Gains:
         texts: how many items have text.
     """
     names = reader.count_names()
-    matches: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+    matches: list[_Matches] = []
     asked = 0.0
     for expression in words.all:
         in_texts, in_names = reader.count_matches(expression, limit=_EVERYWHERE + 1)
         parts: list[tuple[NDArray[np.int64], float]] = []
         if 0 < in_texts <= _EVERYWHERE:
-            ids = reader.items_with_text(expression)
-            parts.append((ids, _telling(in_texts, texts)))
+            parts.append((reader.items_with_text(expression), _telling(in_texts, texts)))
         if 0 < in_names <= _EVERYWHERE:
-            ids = reader.items_with_name(expression)
-            parts.append((ids, _telling(in_names, names)))
+            parts.append((reader.items_with_name(expression), _telling(in_names, names)))
         if parts:
             matches.append(_strongest(parts))
-            asked += max(weight for _, weight in parts)
+            asked += matches[-1].share
         elif not in_texts and not in_names:
             asked += -log(_PRIOR_SHARE)
     if not matches:
         return Gains(np.empty(0, dtype=np.int64), np.empty(0))
-    ids, place = np.unique(np.concatenate([ids for ids, _ in matches]), return_inverse=True)
-    found = np.bincount(place, weights=np.concatenate([weights for _, weights in matches]))
-    return Gains(ids, WEIGHT * found * (found / asked) ** _COVERAGE_POWER)
+    ids, place = np.unique(np.concatenate([found.ids for found in matches]), return_inverse=True)
+    weights = np.concatenate([found.weights for found in matches])
+    # A word covers the same share of the query in a text as in a name, where it may be less rare.
+    shares = np.concatenate([np.full(len(found.ids), found.share) for found in matches])
+    coverage = np.bincount(place, weights=shares) / asked
+    gained = np.bincount(place, weights=weights) * coverage**_COVERAGE_POWER
+    return Gains(ids, WEIGHT * gained)
+
+
+class _Matches(NamedTuple):
+    """The items that hold a word, ascending, what it weighs in each, and in the query."""
+
+    ids: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    share: float
 
 
 def _telling(holding: int, of: int) -> float:
@@ -112,12 +123,10 @@ def _telling(holding: int, of: int) -> float:
     return -log((holding + _PRIOR_TEXTS * _PRIOR_SHARE) / (max(of, holding) + _PRIOR_TEXTS))
 
 
-def _strongest(
-    parts: Sequence[tuple[NDArray[np.int64], float]],
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _strongest(parts: Sequence[tuple[NDArray[np.int64], float]]) -> _Matches:
     """Each item once, with the higher weight where both its text and its name hold the word."""
     ids = np.concatenate([ids for ids, _ in parts])
     weights = np.concatenate([np.full(len(ids), weight) for ids, weight in parts])
     order = np.lexsort((-weights, ids))
     ids, first = np.unique(ids[order], return_index=True)
-    return ids, weights[order][first]
+    return _Matches(ids, weights[order][first], max(weight for _, weight in parts))

@@ -90,16 +90,25 @@ class Scale:
     """How the similarities of one query to one medium are read.
 
     Attributes:
+        mean: of the medium's similarities.
         level: the similarity to stand out from.
         deviation: of the medium's similarities.
     """
 
+    mean: float
     level: float
     deviation: float
 
     def __call__(self, similarities: NDArray[np.floating]) -> NDArray[np.float64]:
         """How far similarities stand out, float64; in the order of the similarities."""
         return (similarities.astype(np.float64) - self.level) / self.deviation
+
+    def at_least_mean(self, similarities: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The same for items that hold a word of the query.
+
+        An encoder that does not know a name puts it anywhere; what holds it is found all the same.
+        """
+        return self(np.maximum(similarities, self.mean))
 
 
 def scale_of(
@@ -126,4 +135,4 @@ def scale_of(
     ranks = np.full(LAST, floor)
     top = best[:LAST]
     ranks[: len(top)] = np.maximum(top, floor)
-    return Scale(float(ranks[FIRST - 1 :].mean()), deviation)
+    return Scale(float(mean), float(ranks[FIRST - 1 :].mean()), deviation)

@@ -140,7 +140,9 @@ class Ranker:
             searches.append(self._search(np.sort(telling.best(depth)), depth))
         found, first = np.unique(np.concatenate([ids for _, ids in searches]), return_index=True)
         similarities = np.concatenate([similarities for similarities, _ in searches])[first]
-        scores = scale(similarities) + telling.of(found)
+        gained = telling.of(found)
+        scores = np.where(gained > 0, scale.at_least_mean(similarities), scale(similarities))
+        scores += gained
         return Candidates(found, similarities, scores, unseen)
 
     def _search(
