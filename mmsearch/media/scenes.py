@@ -86,11 +86,9 @@ def look_at(time: float, luma: Plane, blue: Plane, red: Plane) -> Look:
         blue: uint8, shape (HEIGHT / 2, WIDTH / 2), chroma around 128.
         red: likewise.
     """
-    light = _cells(luma)
-    contrast = float(light.std())
-    is_blank = contrast < _BLANK_DEVIATION and float(np.ptp(light)) < _BLANK_RANGE
-    planes = [_blurred(cells) for cells in (light - light.mean(), _cells(blue), _cells(red))]
-    planes[1:] = [plane - 128 for plane in planes[1:]]
+    light, *colours = (_cells(plane) for plane in (luma, blue, red))
+    is_blank = all(_is_uniform(cells) for cells in (light, *colours))
+    planes = [_blurred(light - light.mean()), *(_blurred(cells) - 128 for cells in colours)]
     floor = np.full(1, _CONTRAST_FLOOR * math.sqrt(_COLUMNS * _ROWS), np.float32)
     thumbnail = np.concatenate([*(plane.ravel() for plane in planes), floor])
     return Look(time, thumbnail / np.linalg.norm(thumbnail), _sharpness(luma), is_blank)
@@ -194,6 +192,10 @@ class SceneFinder:
 
     def _coming(self, i: int) -> list[float]:
         return list(self._changes)[i + 1 : i + _REACH + 1]
+
+
+def _is_uniform(cells: NDArray[np.float32]) -> bool:
+    return float(cells.std()) < _BLANK_DEVIATION and float(np.ptp(cells)) < _BLANK_RANGE
 
 
 def _cells(plane: Plane) -> NDArray[np.float32]:
