@@ -38,13 +38,19 @@ _ENOUGH = 50  # items; with fewer, what is known of encoders in general is mixed
 class Medium(Enum):
     """Which tower made an item's embedding."""
 
-    PICTURE = (Modality.IMAGE, Modality.FRAME)
-    TEXT = (Modality.CAPTION, Modality.TRANSCRIPT, Modality.OCR)
+    PICTURE = "picture"
+    TEXT = "text"
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """The modalities of the medium."""
-        return self.value
+        return _MODALITIES[self]
+
+
+_MODALITIES = {
+    Medium.PICTURE: (Modality.IMAGE, Modality.FRAME),
+    Medium.TEXT: (Modality.CAPTION, Modality.TRANSCRIPT, Modality.OCR),
+}
 
 
 @dataclass(frozen=True, slots=True)
