@@ -165,8 +165,14 @@ def write_video(
 
 
 def _add_sound(target: av.container.OutputContainer, stream: av.AudioStream, sound: Path) -> None:
+    # Frames of the size that AAC and Opus take, with a time of their own: the encoder's guesses
+    # are refused by some containers.
+    resampler = av.AudioResampler("fltp", "mono", stream.rate, frame_size=960)
+    written = 0
     with av.open(str(sound)) as source:
-        for frame in source.decode(audio=0):
-            frame.pts = None
-            target.mux(stream.encode(frame))
+        for heard in [*source.decode(audio=0), None]:
+            for frame in resampler.resample(heard):
+                frame.pts, frame.time_base = written, Fraction(1, stream.rate)
+                written += frame.samples
+                target.mux(stream.encode(frame))
     target.mux(stream.encode())
