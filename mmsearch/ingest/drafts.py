@@ -74,20 +74,24 @@ def embed(encoder: DualEncoder, drafts: Sequence[Draft]) -> list[NewItem]:
 
 
 def without_repeats(drafts: Iterable[Draft], known: Iterable[str | None] = ()) -> list[Draft]:
-    """Drops captions that say what another one of the same asset says; case does not count.
+    """Drops captions that say what one of another origin says already; case does not count.
+
+    A photo often carries the same caption inside itself and in a sidecar. That one caption file
+    has two equal captions of a photo is no repeat: two people wrote the same.
 
     Args:
         drafts: in order of precedence.
-        known: texts of captions that the asset has anyway.
+        known: texts of captions that the asset has in its content anyway.
     """
-    seen = {_spoken(text) for text in known if text is not None}
+    said_by: dict[str, Origin] = {
+        _spoken(text): Origin.CONTENT for text in known if text is not None
+    }
     kept = []
     for draft in drafts:
         if draft.modality is Modality.CAPTION and draft.text is not None:
-            spoken = _spoken(draft.text)
-            if spoken in seen:
+            first = said_by.setdefault(_spoken(draft.text), draft.origin)
+            if first is not draft.origin:
                 continue
-            seen.add(spoken)
         kept.append(draft)
     return kept
 
