@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+import mmsearch
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A folder that looks like the checkout to commands which only need the demo photos."""
+    """A folder that looks like the checkout to commands which only need the demo."""
     shutil.copytree(ROOT / "indexes", tmp_path / "indexes")
     return tmp_path
 
@@ -34,12 +36,35 @@ def test_the_first_command_prints_the_transcript(checkout: Path) -> None:
         check=True,
     )
 
-    assert in_essence(done.stdout) == in_essence(transcript)
+    printed, promised = in_essence(done.stdout), in_essence(transcript)
+    assert [line for _, line in printed] == [line for _, line in promised]
+    assert [score for score, _ in printed] == pytest.approx(
+        [score for score, _ in promised], abs=0.1
+    )
 
 
-def in_essence(output: str) -> list[str]:
-    """The lines without what differs between machines: times, places, the last digits."""
-    return re.sub(r" in [\d.]+ s.*|(?<=^\d\.\d)\d+", "", output, flags=re.MULTILINE).splitlines()
+def in_essence(output: str) -> list[tuple[float, str]]:
+    """Scores, and lines without what differs between machines: times, places, blanks."""
+    lines = []
+    for line in re.sub(r" in [\d.]+ s.*", "", output).splitlines():
+        score, rest = re.fullmatch(r"( *-?\d\.\d+(?= ))?(.*)", line).groups()  # type: ignore[union-attr]
+        lines.append((float(score or 0), " ".join(rest.split())))
+    return lines
+
+
+def test_the_queries_find_what_the_table_says() -> None:
+    table = README.partition("| query |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(.+?)` \| `(.+?)`(.*?) \| .+ \|$", table, re.MULTILINE)
+    assert len(rows) >= 5
+    with mmsearch.open(ROOT / "indexes" / "demo") as index:
+        for query, file, said in rows:
+            hit = index.search(query, k=1)[0]
+            assert hit.path.as_posix().endswith(f"/media/{file}"), query
+            if time := re.search(r"(\d+):(\d\d)-", said):
+                assert hit.start is not None
+                assert int(hit.start) == 60 * int(time[1]) + int(time[2])
+            if quoted := re.search(r'"(.+)"', said):
+                assert quoted[1].strip("… ") in (hit.text or "")
 
 
 def test_the_library_example_runs(checkout: Path) -> None:
@@ -49,5 +74,8 @@ def test_the_library_example_runs(checkout: Path) -> None:
     )
 
     lines = done.stdout.splitlines()
-    assert lines[0] == "20 added, 0 failed"
-    assert lines[1].endswith("coffee.jpg")
+    assert lines[0] == "24 added, 0 failed"
+    assert "lighthouse.mp3" in lines[1]
+    assert lines[1].endswith(
+        "Once a month a boat brought us flour, paraffin, old newspapers and letters."
+    )

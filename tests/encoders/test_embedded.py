@@ -29,7 +29,7 @@ from mmsearch.encoders.embedded.heads import (
 from mmsearch.encoders.embedded.manifest import HEADS, TEXT_TOWER, WEIGHT_FILES, content_hash
 from mmsearch.errors import WeightsError
 
-DEMO_PHOTOS = Path(__file__).resolve().parents[2] / "indexes" / "demo" / "photos"
+DEMO_PHOTOS = Path(__file__).resolve().parents[2] / "indexes" / "demo" / "media"
 
 ODD_TEXTS = [
     "",
