@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from mmsearch.media.formats import MediaKind, suffix_of
 
@@ -126,10 +128,17 @@ class _Names:
         if found := self._by_name.get(_key(plain)):
             yield from found
         elif len(base) >= _TAKEOUT_LONGEST:
-            start = _normal(plain)
-            for name, media in self._by_name.items():
-                if name.startswith(start):
-                    yield from media
+            yield from self._beginning_with(_normal(plain))
+
+    def _beginning_with(self, start: str) -> Iterator[tuple[str, MediaKind]]:
+        at = bisect_left(self._sorted, start)
+        while at < len(self._sorted) and self._sorted[at].startswith(start):
+            yield from self._by_name[self._sorted[at]]
+            at += 1
+
+    @cached_property
+    def _sorted(self) -> list[str]:
+        return sorted(self._by_name)
 
 
 def _key(name: str) -> str:

@@ -7,15 +7,16 @@ import re
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
-# Every repetition has a limit, so that no file takes quadratic time.
+# Repetitions that could be tried in many ways have a limit or give nothing back (``*+``), so that
+# no file takes quadratic time.
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]+|$)(.*?)(?:[ \t]+#{1,50})?[ \t]*$")
+_HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t](.*)|$)")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
 _RULE = re.compile(r" {0,3}(?:(?:\*[ \t]*){3,}|(?:-[ \t]*){3,}|(?:_[ \t]*){3,})$")
 _QUOTE = re.compile(r"(?: {0,3}>[ \t]?)+")
 _LIST_ITEM = re.compile(r"[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]+(?:\[[ xX]\][ \t]+)?")
 _DEFINITION = re.compile(r" {0,3}\[(?!\^)[^\]\n]{1,300}\]:[ \t]*\S")
-_TABLE_RULE = re.compile(r"[ \t]*\|?(?:[ \t]*:?-+:?[ \t]*\|)+(?:[ \t]*:?-+:?)?[ \t]*$")
+_TABLE_RULE = re.compile(r"[ \t]*+\|?(?:[ \t]*:?-+:?[ \t]*\|)+(?:[ \t]*:?-+:?)?[ \t]*$")
 _CELL_LIMIT = re.compile(r"(?<!\\)\|")
 
 _INVISIBLE = (("<!--", "-->"), ("<script", "</script>"), ("<style", "</style>"))
@@ -26,8 +27,8 @@ _HTML_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9-]{0,30}(?:\s[^<>]{0,2000})?/?>")
 _AUTO_LINK = re.compile(
     r"<([a-z][a-z0-9+.-]{1,30}:[^\s<>]{1,2000}|[^\s<>@]{1,100}@[^\s<>]{1,100})>"
 )
-_TARGET = r"\([ \t]*(?:<[^<>\n]{0,2000}>|[^()\s]{0,2000}(?:\([^()\s]{0,500}\)[^()\s]{0,500})?)" \
-          r"(?:\s+(?:\"[^\"]{0,300}\"|'[^']{0,300}'))?[ \t]*\)"  # fmt: skip
+_TARGET = r"\([ \t]*+(?:<[^<>\n]{0,2000}>|[^()\s]{0,2000}(?:\([^()\s]{0,500}\)[^()\s]{0,500})?)" \
+          r"(?:\s++(?:\"[^\"]{0,300}\"|'[^']{0,300}'))?[ \t]*+\)"  # fmt: skip
 _IMAGE = re.compile(rf"!\[([^\[\]]{{0,500}})\](?:{_TARGET}|\[[^\[\]]{{0,100}}\])")
 _LINK = re.compile(rf"\[([^\[\]]{{0,500}})\](?:{_TARGET}|\[[^\[\]]{{0,100}}\])")
 _FOOTNOTE = re.compile(r"\[\^[^\[\]\s]{1,100}\]:?")
@@ -134,7 +135,7 @@ def _lines(lines: list[str]) -> Iterator[tuple[_Kind, str]]:
             fence = opening[1]
             yield "end", ""
         elif match := _HEADING.match(line):
-            yield "heading", match[1]
+            yield "heading", _without_closing(match[1] or "")
         elif _UNDERLINE.match(line) and number and _is_plain(lines[number - 1]):
             continue  # the line above was a heading, and was told as one
         elif not line.strip() or _RULE.match(line) or _DEFINITION.match(line):
@@ -149,6 +150,13 @@ def _lines(lines: list[str]) -> Iterator[tuple[_Kind, str]]:
             yield "item", line[item.end() :]
         else:
             yield "text", line
+
+
+def _without_closing(heading: str) -> str:
+    """A heading without the ``##`` that may follow it after a blank."""
+    heading = heading.rstrip()
+    said = heading.rstrip("#")
+    return said if not said or said[-1] in " \t" else heading
 
 
 def _is_plain(line: str) -> bool:

@@ -88,7 +88,7 @@ def _words(cues: Sequence[_Cue]) -> Iterator[Word]:
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}")
 _WORD_TIME = re.compile(rf"<{_TIME}>")
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>", re.IGNORECASE)
+_VOICE = re.compile(r"<v(?:\.[^\s<>]{1,100})?\s([^<>]{1,200})>", re.IGNORECASE)
 _MARKUP = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}")
 _LINE_START = re.compile(r"^\s*(?:>>+|[-–—])\s*")  # another speaker
 
@@ -104,7 +104,10 @@ def _parse_subtitles(text: str) -> list[_Cue]:
     for count, (i, match) in enumerate(timings, start=1):
         until = timings[count][0] if count < len(timings) else len(lines)
         payload = lines[i + 1 : until]
-        payload = _up_to_blank(payload) if is_webvtt else _without_number(payload, lines[until:])
+        if is_webvtt:
+            payload = _up_to_blank(payload)
+        elif count < len(timings):
+            payload = _without_number(payload)
         start = _seconds(match.groups()[:4])
         end = max(start, _seconds(match.groups()[4:]))
         voice = _VOICE.search("\n".join(payload))
@@ -121,9 +124,9 @@ def _up_to_blank(lines: list[str]) -> list[str]:
     return lines[: lines.index("")] if "" in lines else lines
 
 
-def _without_number(lines: list[str], following: list[str]) -> list[str]:
-    """In SubRip the line before the times numbers the cue, and text may hold blank lines."""
-    if following and lines and lines[-1].strip().isdecimal():
+def _without_number(lines: list[str]) -> list[str]:
+    """In SubRip the line before the next times numbers that cue; text may hold blank lines."""
+    if lines and lines[-1].strip().isdecimal():
         return lines[:-1]
     return lines
 

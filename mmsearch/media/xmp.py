@@ -86,10 +86,12 @@ def _parse(packet: bytes) -> Element:
     from defusedxml.common import DefusedXmlException
     from defusedxml.ElementTree import fromstring
 
+    room = "\0 \t\r\n"  # which many programs leave behind it
+    document: bytes | str = packet.strip(room.encode())
     if packet.startswith((b"\xff\xfe", b"\xfe\xff")):
-        packet = packet.decode("utf-16", "replace").encode()
-    try:  # many programs leave room behind it, in blanks or NULs
-        root: Element = fromstring(packet.strip(b"\0 \t\r\n"))
+        document = packet.decode("utf-16", "replace").strip(room)
+    try:
+        root: Element = fromstring(document)
     except ParseError as error:
         raise UnreadableFileError(f"it is not valid XML (line {error.position[0]})") from error
     except DefusedXmlException as error:
@@ -104,7 +106,7 @@ def _values(node: Element, name: str) -> Iterator[str]:
     if value := node.get(name):
         yield value
     for element in node.findall(name):
-        items = list(element.iter(f"{_RDF}li"))
+        items = element.findall(f"*/{_RDF}li")  # in a bag, sequence or choice
         for item in items or [element]:
             if item.text and item.text.strip():
                 yield item.text

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 MAX_WORDS = 64
 """Of a longer text, only the first words are looked up; its meaning is searched for as a whole."""
 
-_PHRASE = re.compile(r'"([^"]*)"|“([^”]*)”|„([^“”]*)[“”]|«([^»]*)»')
+_PHRASE = re.compile(r'"([^"]*)"|“([^“”]*)”|„([^„“”]*)[“”]|«([^«»]*)»')
 _MARKS = "\u0300-\u036f"
 _WORD = re.compile(rf"(?:[^\W_][{_MARKS}]*)+")
 _STAR = r"\*(?=\s|$)"

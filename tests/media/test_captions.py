@@ -119,7 +119,19 @@ def test_xmp_attributes_elements_and_encodings(tmp_path: Path) -> None:
         assert captions(tmp_path, "a.XMP", packet) == ["A pier", "boat"]
         utf16 = packet.replace("\ufeff", "").encode("utf-16")
         assert captions(tmp_path, "a.xmp", utf16 + b"\0\0") == ["A pier", "boat"]
+        declared = '<?xml version="1.0" encoding="UTF-16"?>' + packet.replace("\ufeff", "")
+        assert captions(tmp_path, "a.xmp", declared.encode("utf-16")) == ["A pier", "boat"]
     assert captions(tmp_path, "a.xmp", xmp("", 'photoshop:City="Rome"')) == []
+
+
+def test_xmp_that_nests_deeply_takes_linear_time(tmp_path: Path) -> None:
+    """In quadratic time this would not end."""
+    opening, closing = (
+        "<rdf:Description><dc:title><rdf:li>x",
+        "</rdf:li></dc:title></rdf:Description>",
+    )
+    packet = xmp(opening * 40_000 + closing * 40_000)
+    assert captions(tmp_path, "a.xmp", packet) == []
 
 
 BOMB = (

@@ -121,3 +121,12 @@ def test_companions_belong_to_media_and_are_named_once(
         assert set(own) <= set(candidates)
         assert len(set(own)) == len(own) > 0
         assert not {".srt", ".vtt"} & {suffix_of(name) for name in own}
+
+
+def test_long_names_take_no_quadratic_time() -> None:
+    """As img2dataset and hydrus name photos, by hash; in quadratic time this would not end."""
+    stems = [f"{number:064x}" for number in range(20_000)]
+    found = match_companions(
+        ((f"{stem}.jpg", MediaKind.PHOTO) for stem in stems), (f"{stem}.json" for stem in stems)
+    )
+    assert found == {f"{stem}.jpg": [f"{stem}.json"] for stem in stems}

@@ -76,6 +76,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         ("Plain text\nover lines.", "Plain text\nover lines."),
         ("# Setup #\n\nFirst.", "Setup: First."),
         ("# Guide\n## Why?\nBecause.", "Guide: Why? Because."),
+        ("# C#\n\n#\n\n## #a ##\t\nText", "C#: #a: Text"),
         ("Setup\n=====\nFirst.\n\nMore\n---\nSecond.", "Setup: First.\n\nMore: Second."),
         ("One\n\n# Alone", "One\n\nAlone"),
         ("- milk\n- two\n  eggs\n\n1. Beat.\n2) [x] Bake", "milk;\ntwo\neggs;\n\nBeat.\nBake;"),
@@ -127,3 +128,10 @@ def test_words_without_marks_stay(words: list[str]) -> None:
 def test_long_runs_of_marks_take_no_long_time(mark: str) -> None:
     plain_text(mark * 20_000)
     plain_text(f"{mark}a" * 20_000)
+
+
+@pytest.mark.parametrize("start", ["# a", "", "[a](", "[a](b", "|", "* ", "<img "])
+@pytest.mark.parametrize("end", ["b", "x | y", "#"])
+def test_long_runs_of_blanks_take_no_long_time(start: str, end: str) -> None:
+    plain_text(start + " " * 45_000 + end)
+    plain_text(start + " " * 300_000 + end)

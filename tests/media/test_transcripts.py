@@ -303,6 +303,21 @@ def test_files_without_words_say_so(read: Read, name: str, content: str):
         read(name, content)
 
 
+_CUE = "1\n00:00:01,000 --> 00:00:05,000\n"
+HOSTILE = {
+    "music": _CUE + "♪ la la ♪\n" * 10_000,
+    "voices": _CUE + "<v " * 50_000 + "<v" + " " * 100_000,
+    "marks": _CUE + "." * 300_000 + "x",
+    "initials": _CUE + "a." * 300_000 + "a!",
+}
+
+
+@pytest.mark.parametrize("content", HOSTILE.values(), ids=HOSTILE.keys())
+def test_long_subtitles_take_linear_time(read: Read, content: str):
+    """In quadratic time none of these would end."""
+    assert read("a.srt", content)
+
+
 def test_a_file_that_vanished_is_unreadable(tmp_path: Path):
     with pytest.raises(UnreadableFileError, match="no longer there"):
         read_transcript(tmp_path / "gone.srt", fits)

@@ -81,3 +81,9 @@ def test_the_text_tower_is_given_the_text_without_marks() -> None:
 def test_a_pasted_page_is_cut() -> None:
     words = parse_words(" ".join(f"word{n}" for n in range(1000)))
     assert len(words.free) == MAX_WORDS
+
+
+@pytest.mark.parametrize("mark", ['"', "“", "„", "«", "a*", "\u0301"])
+def test_long_queries_take_linear_time(mark: str) -> None:
+    """In quadratic time none of these would end."""
+    assert len(parse_words(mark * 300_000 + " dog").free) <= MAX_WORDS

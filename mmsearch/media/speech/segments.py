@@ -20,6 +20,7 @@ _NEAR = 1.5  # seconds between sentences that may be joined
 _FEW_WORDS, _FEW_CHARACTERS = 4, 25  # a sentence of fewer joins a neighbour
 _MANY_WORDS = 50  # about twenty seconds: more is no longer one thought, whatever the tower takes
 _LOOP, _LONGEST_PHRASE = 4, 20  # times in a row; words
+_TAIL = 40  # characters at the end of a word that tell what it ends
 
 _CLOSING = "\"'”’»)]}"
 _SENTENCE_END = re.compile(rf"[.!?…。！？؟।]+[{re.escape(_CLOSING)}]*$")
@@ -38,7 +39,7 @@ _I_AT_THE_END = re.compile(r"(?:^|\W)[Ii]\.$")  # "so do I." is no initial
 _NOISE = re.compile(
     r"[\[(*<]\s*(?:blank[_ ]?audio|silence|no (?:speech|audio)|music(?: playing)?|musique|musik"
     r"|applause|laughter|laughs|laughing|noise|static|inaudible|unintelligible|indistinct|beep"
-    r"|sound|cough(?:s|ing)?|sighs?|crosstalk|foreign|speaking [a-z ]+)\s*[\])*>]|[♪♫♬♩]+",
+    r"|sound|cough(?:s|ing)?|sighs?|crosstalk|foreign|speaking [a-z ]{1,40}+)\s*[\])*>]|[♪♫♬♩]+",
     re.IGNORECASE,
 )
 _SPACE = re.compile(r"\s+")
@@ -141,10 +142,10 @@ def _without_noise(words: list[Word]) -> list[Word]:
     if not _NOISE.search(text):
         return words
     kept, at = [], 0
-    silent = [match.span() for match in _NOISE.finditer(text)]
+    text = _NOISE.sub(lambda tag: "\0" * len(tag[0]), text.replace("\0", " "))
     for word in words:
         end = at + len(word.text)
-        left = "".join(text[i] for i in range(at, end) if not any(a <= i < b for a, b in silent))
+        left = text[at:end].replace("\0", "")
         if left.strip():
             kept.append(replace(word, text=left))
         at = end
@@ -178,6 +179,7 @@ def _sentences(words: Sequence[Word]) -> list[list[Word]]:
 
 
 def _ends_sentence(word: str) -> bool:
+    word = word[-_TAIL:]
     if not _SENTENCE_END.search(word):
         return False
     return not _ABBREVIATION.search(word) or _I_AT_THE_END.search(word) is not None
@@ -230,7 +232,7 @@ def _best_cut(words: Sequence[Word]) -> int:
     def cost(at: int) -> float:
         off_centre = abs(at / len(words) - 0.5)
         pause = words[at].start - words[at - 1].end
-        is_clause = _CLAUSE_END.search(words[at - 1].text.strip()) is not None
+        is_clause = _CLAUSE_END.search(words[at - 1].text.strip()[-_TAIL:]) is not None
         return off_centre - 0.25 * is_clause - 0.2 * min(1.0, pause / _SHORT_PAUSE)
 
     return min(range(1, len(words)), key=cost)
