@@ -86,6 +86,11 @@ def decode_text(data: bytes) -> str:
     return text
 
 
+def without_surrogates(text: str) -> str:
+    """A text from JSON, whose escapes can say halves of characters, which nothing can store."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def _decode(data: bytes) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):

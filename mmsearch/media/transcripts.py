@@ -14,7 +14,7 @@ from mmsearch.errors import NothingToIndexError, UnreadableFileError, Unsupporte
 from mmsearch.items import Modality, Passage
 from mmsearch.media.formats import suffix_of
 from mmsearch.media.speech.segments import Word, cut_sentences, spread
-from mmsearch.media.text import decode_text, read_small, read_text_file
+from mmsearch.media.text import decode_text, read_small, read_text_file, without_surrogates
 
 TRANSCRIPT_SUFFIXES = frozenset((".srt", ".vtt", ".json", ".txt"))
 """Files beside a recording or a video that may be its transcript; lower case, with the dot."""
@@ -234,7 +234,7 @@ def _timed_cue(text: object, start: object, end: object, *, scale: float = 1) ->
     start, end = _number(start), _number(end)
     if not isinstance(text, str) or start is None or end is None:
         return None
-    plain = " ".join(text.split())
+    plain = " ".join(without_surrogates(text).split())
     return _Cue((plain,), start / scale, max(start, end) / scale) if plain else None
 
 
@@ -249,7 +249,7 @@ def _timed_words(listed: object, cue: _Cue) -> tuple[Word, ...]:
         text, start, end = entry.get("word"), _number(entry.get("start")), _number(entry.get("end"))
         if not isinstance(text, str) or start is None or end is None:
             return ()
-        words.append(Word(text, start, max(start, end)))
+        words.append(Word(without_surrogates(text), start, max(start, end)))
     if not words[0].text[:1].isspace():  # WhisperX writes words without the space before them
         gap = " " if " " in cue.lines[0] else ""
         words = [replace(word, text=f"{gap}{word.text}") for word in words]

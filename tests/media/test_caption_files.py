@@ -125,6 +125,34 @@ def test_parquet(tmp_path: Path) -> None:
         read_caption_rows(path)
 
 
+def test_parquet_with_text_that_is_no_utf8(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    broken = pa.array([b"a \xff dog"]).view(pa.string())
+    path = tmp_path / "captions.parquet"
+    parquet.write_table(pa.table({"image": ["a.jpg"], "caption": broken}), path)
+    with pytest.raises(DatasetError, match="cannot be read as Parquet"):
+        read_caption_rows(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("c.jsonl", r'{"image": "a.jpg", "caption": "A \ud83d dog"}'),
+        (
+            "c.json",
+            r'{"images": [{"id": 1, "file_name": "a.jpg"}],'
+            r' "annotations": [{"image_id": 1, "caption": "A \ud83d dog"}]}',
+        ),
+    ],
+)
+def test_halves_of_characters_are_replaced(tmp_path: Path, name: str, content: str) -> None:
+    """JSON can say them, and no database can store them."""
+    (tmp_path / name).write_text(content)
+    assert [row.caption for row in read_caption_rows(tmp_path / name)] == ["A ? dog"]
+
+
 def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DatasetError, match=r"pip install 'mmsearch\[parquet\]'"):

@@ -249,6 +249,14 @@ def test_words_without_times_share_their_segment(read: Read):
     assert read("x.json", content) == [(1.0, 3.0, "Then we go home.")]
 
 
+def test_halves_of_characters_are_replaced(read: Read):
+    """JSON can say them, and no database can store them."""
+    words = [{"word": "Hello \ud83d", "start": 0, "end": 1}]
+    segment = {"start": 0, "end": 1, "text": "Hello \ud83d"}
+    for content in ([segment], [{**segment, "words": words}]):
+        assert read("x.json", content) == [(0.0, 1.0, "Hello ?")]
+
+
 def test_plain_text_has_no_times(read: Read):
     assert read("x.txt", "The tide was low.\n\nWe walked on the beach.") == [
         (None, None, "The tide was low."),

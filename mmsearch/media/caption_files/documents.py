@@ -12,6 +12,7 @@ from mmsearch.media.caption_files.record import (
     CAPTION_KEYS,
     IMAGE_KEYS,
     CaptionRow,
+    cleaned,
     find_key,
     rows_of,
 )
@@ -128,4 +129,4 @@ def _refuse_duplicates(names: Iterable[str], path: Path) -> None:
 def _string(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a string")
-    return value.strip()
+    return cleaned(value)

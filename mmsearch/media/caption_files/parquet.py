@@ -43,7 +43,7 @@ def rows(path: Path) -> Iterator[CaptionRow]:
                     yield from rows_of(name, captions)
     except FileNotFoundError:
         raise DatasetError(f"There is no file {path}.") from None
-    except (OSError, pyarrow.ArrowException, KeyError) as error:
+    except (OSError, pyarrow.ArrowException, KeyError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path} cannot be read as Parquet: {error}") from error
 
 

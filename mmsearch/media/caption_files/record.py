@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from mmsearch.media.text import without_surrogates
+
 IMAGE_KEYS = ("image", "file_name", "filename", "image_path", "path", "file", "img")
 """Names of the column that holds the photo's name; the first that there is counts."""
 
@@ -44,8 +46,13 @@ def rows_of(image: object, captions: object, line: int = 0) -> Iterator[CaptionR
         line: where they stand.
     """
     name = image.get("path") if isinstance(image, Mapping) else image
-    name = name.strip() if isinstance(name, str) else ""
+    name = cleaned(name) if isinstance(name, str) else ""
     for caption in captions if isinstance(captions, list) else [captions]:
         if isinstance(caption, Mapping):
             caption = next((caption[k] for k in ("raw", "caption", "text") if k in caption), None)
-        yield CaptionRow(name, caption.strip() if isinstance(caption, str) else "", None, line)
+        yield CaptionRow(name, cleaned(caption) if isinstance(caption, str) else "", None, line)
+
+
+def cleaned(text: str) -> str:
+    """A name or caption from JSON or Parquet as a row holds it."""
+    return without_surrogates(text).strip()
