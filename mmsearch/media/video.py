@@ -41,6 +41,8 @@ _UNSPECIFIED = 2  # AVCOL_SPC_UNSPECIFIED: players take BT.709 for HD and BT.601
 _HD_HEIGHT = 720
 _MAX_SQUEEZE = 8  # a pixel's width to height, or the reverse; beyond, the file is wrong
 _MANY_FRAMES = 20  # a second, from where on those that no other depends on can be left out
+_BELIEVED = 4 * 3600.0  # seconds; damaged headers claim centuries, which would all be looked at
+_LONGEST_PACKET = 60.0  # seconds on average, in a file that is longer than that
 _MAX_JUMP = 10.0  # seconds that a time may lie behind the end before it counts as damaged
 
 
@@ -275,8 +277,8 @@ def _zero(container: InputContainer) -> float:
 
 
 def _duration(container: InputContainer) -> float | None:
-    """Seconds; where no header says it, the last packet's end does."""
-    if container.duration is not None and container.duration > 0:
+    """Seconds; where no header says it, or not believably, the last packet's end does."""
+    if container.duration is not None and 0 < container.duration <= _BELIEVED * 1e6:
         return float(container.duration / 1e6)
     container.seek(0)
     ends = [
@@ -284,7 +286,8 @@ def _duration(container: InputContainer) -> float | None:
         for packet in _packets(container, None)
         if packet.pts is not None
     ]
-    return max(0.0, max(ends) - _zero(container)) if ends else None
+    longest = len(ends) * _LONGEST_PACKET
+    return min(longest, max(0.0, max(ends) - _zero(container))) if ends else None
 
 
 def _seek(container: InputContainer, stream: VideoStream, time: float) -> None:

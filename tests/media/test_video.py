@@ -321,6 +321,14 @@ def test_no_damage_escapes_as_another_error(three: Path, at: int, junk: bytes) -
         assert str(error)
 
 
+def test_a_header_that_claims_centuries_is_not_believed(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mkv", [(scenery(1), 2.0)])
+    data = path.read_bytes()
+    at = data.index(b"\x44\x89\x88") + 3  # Duration: eight bytes, in milliseconds
+    path.write_bytes(data[:at] + struct.pack(">d", 1e13) + data[at + 8 :])
+    assert probe_video(path).info.duration == pytest.approx(2, abs=0.2)
+
+
 def test_sound_alone_has_no_picture(tmp_path: Path, tone: Path) -> None:
     path = tmp_path / "a.mp4"
     with av.open(str(path), "w") as target, av.open(str(tone)) as source:
