@@ -72,9 +72,17 @@ def _inner(match: re.Match[str]) -> str:
 
 def _phrase(words: list[str]) -> str:
     """An FTS5 string; letters and digits alone cannot end it."""
-    return f'"{" ".join(words).lower()}"' + ("*" if _UNSPACED.search(words[-1]) else "")
+    return _either(" ".join(words), is_prefix=bool(_UNSPACED.search(words[-1])))
 
 
 def _word(word: str, *, prefix: bool) -> str:
-    prefix = prefix or bool(_UNSPACED.search(word))
-    return f'"{word.lower()}"' + ("*" if prefix else "")
+    return _either(word, is_prefix=prefix or bool(_UNSPACED.search(word)))
+
+
+def _either(text: str, *, is_prefix: bool) -> str:
+    """A text as it is typed, or taken apart into letters and marks, as macOS names files.
+
+    The tokenizer takes only the two forms of Latin letters for the same.
+    """
+    forms = dict.fromkeys((text.lower(), unicodedata.normalize("NFD", text.lower())))
+    return " OR ".join(f'"{form}"' + "*" * is_prefix for form in forms)

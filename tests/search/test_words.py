@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import unicodedata
+from collections.abc import Sequence
 from contextlib import closing
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -15,8 +18,8 @@ from mmsearch.search.words import MAX_WORDS, parse_words
 TEXTS = ["ask what you can do", "Café Dürer", "東京タワーの夜", "NEAR the AND OR NOT column", "x y"]
 
 
-def found(text: str) -> tuple[set[int], set[int]]:
-    """Which of TEXTS hold any free word of a query, and which all that it requires."""
+def found(text: str, texts: Sequence[str] = TEXTS) -> tuple[set[int], set[int]]:
+    """Which texts hold any free word of a query, and which all that it requires."""
     words = parse_words(text)
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(
@@ -25,7 +28,7 @@ def found(text: str) -> tuple[set[int], set[int]]:
         )
         for statement in CREATE_STATEMENTS:
             connection.execute(statement)
-        connection.executemany("INSERT INTO item (text) VALUES (?)", [(one,) for one in TEXTS])
+        connection.executemany("INSERT INTO item (text) VALUES (?)", [(one,) for one in texts])
 
         def matches(expression: str) -> set[int]:
             sql = "SELECT rowid - 1 FROM item_words WHERE item_words MATCH ?"
@@ -59,6 +62,20 @@ def found(text: str) -> tuple[set[int], set[int]]:
 )
 def test_what_words_find(text: str, free: set[int], required: set[int]) -> None:
     assert found(text) == (free, required)
+
+
+@pytest.mark.parametrize("name", ["가족사진", "ガラス", "йога", "Άννα", "été", "أحمد"])
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("typed", ["NFC", "NFD"])
+def test_letters_are_found_however_their_marks_are_stored(
+    name: str, stored: Literal["NFC", "NFD"], typed: Literal["NFC", "NFD"]
+) -> None:
+    """MacOS names files in NFD."""
+    texts = [unicodedata.normalize(stored, f"{name}.jpg"), "other.jpg"]
+    query = unicodedata.normalize(typed, name)
+    assert found(query, texts)[0] == {0}
+    for required in (f'"{query}"', f"{query[:2]}*"):
+        assert found(required, texts)[1] == {0}
 
 
 @given(
