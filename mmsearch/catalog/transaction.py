@@ -47,18 +47,24 @@ class Transaction:
         return asset
 
     def add_items(self, asset_id: int, items: Sequence[NewItem]) -> None:
-        """Adds items to an asset."""
-        for item in items:
-            new_row = insert(ItemRow).values(
-                asset_id=asset_id,
-                modality=item.modality.value,
-                text=item.text,
-                start=item.start,
-                end=item.end,
-                origin=item.origin.value,
-            )
-            item_id = self._session.scalars(new_row.returning(ItemRow.id)).one()
-            self._put_embedding(self._active_encoder, item_id, item.vector)
+        """Adds items to an asset; their ids follow their order."""
+        if not items:
+            return
+        rows = [
+            {
+                "asset_id": asset_id,
+                "modality": item.modality.value,
+                "text": item.text,
+                "start": item.start,
+                "end": item.end,
+                "origin": item.origin.value,
+            }
+            for item in items
+        ]
+        new_rows = insert(ItemRow).returning(ItemRow.id, sort_by_parameter_order=True)
+        item_ids = self._session.scalars(new_rows, rows).all()
+        vectors = [item.vector for item in items]
+        self._put_embeddings(self._active_encoder, item_ids, vectors)
 
     def remove_items(self, item_ids: Sequence[int]) -> None:
         """Deletes items with their embeddings."""
@@ -143,11 +149,7 @@ class Transaction:
 
     def add_caption_file(self, source_id: int, path: Path) -> None:
         """Notes that a file holds captions of a source's photos; ``path`` is absolute."""
-        stored = relative_to_index(path, self._directory)
-        at_path = (CaptionFileRow.source_id == source_id) & (CaptionFileRow.path == stored)
-        if self._session.scalars(select(CaptionFileRow.id).where(at_path)).one_or_none() is None:
-            self._session.add(CaptionFileRow(source_id=source_id, path=stored))
-            self._session.flush()
+        self._put_caption_file(source_id, relative_to_index(path, self._directory))
 
     def remove_caption_file(self, source_id: int, path: Path) -> None:
         """Forgets a caption file, and all captions that the source's files have from such files.
@@ -184,9 +186,10 @@ class Transaction:
         for row in self._session.scalars(select(AssetRow).where(AssetRow.source_id == inner)):
             row.source_id = outer
             row.path = prefix if row.path == "." else f"{prefix}/{row.path}"
-        self._session.execute(
-            update(CaptionFileRow).where(CaptionFileRow.source_id == inner).values(source_id=outer)
-        )
+        for path in self._session.scalars(
+            select(CaptionFileRow.path).where(CaptionFileRow.source_id == inner)
+        ).all():
+            self._put_caption_file(outer, path)
         self._session.flush()
         self.remove_source(inner)
 
@@ -200,8 +203,7 @@ class Transaction:
             item_ids: n item ids.
             vectors: shape (n, dim).
         """
-        for item_id, vector in zip(item_ids, vectors, strict=True):
-            self._put_embedding(encoder_row, item_id, vector)
+        self._put_embeddings(encoder_row, item_ids, vectors)
 
     def note_failure(self, asset_id: int, reason: str, kind: str) -> None:
         """Records on a stored asset that its file cannot be read wholly; its items stay."""
@@ -227,6 +229,12 @@ class Transaction:
         self._session.execute(update(IndexInfoRow).values(active_encoder=encoder_row))
         self._session.execute(delete(EncoderRow).where(EncoderRow.id != encoder_row))
         self._active_encoder = encoder_row
+
+    def _put_caption_file(self, source_id: int, path: str) -> None:
+        at_path = (CaptionFileRow.source_id == source_id) & (CaptionFileRow.path == path)
+        if self._session.scalars(select(CaptionFileRow.id).where(at_path)).one_or_none() is None:
+            self._session.add(CaptionFileRow(source_id=source_id, path=path))
+            self._session.flush()
 
     def _put_file(
         self,
@@ -262,16 +270,22 @@ class Transaction:
             )
         )
 
-    def _put_embedding(
-        self, encoder_row: int, item_id: int, vector: NDArray[np.floating[Any]]
+    def _put_embeddings(
+        self,
+        encoder_row: int,
+        item_ids: Sequence[int],
+        vectors: Iterable[NDArray[np.floating[Any]]],
     ) -> None:
-        self._session.execute(
-            insert(EmbeddingRow).values(
-                encoder_id=encoder_row,
-                item_id=item_id,
-                vector=vector.astype(STORED_DTYPE).tobytes(),
-            )
-        )
+        rows = [
+            {
+                "encoder_id": encoder_row,
+                "item_id": item_id,
+                "vector": vector.astype(STORED_DTYPE).tobytes(),
+            }
+            for item_id, vector in zip(item_ids, vectors, strict=True)
+        ]
+        if rows:
+            self._session.execute(insert(EmbeddingRow), rows)
 
 
 def _state_columns(file: FileState) -> dict[str, Any]:

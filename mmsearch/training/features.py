@@ -29,6 +29,9 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of a step, how much of it is done, and of how much."""
 
 
+_TEXTS = 1024  # read between two reports of progress
+
+
 class View(StrEnum):
     """How a photo is looked at. The other views make more of few photos."""
 
@@ -100,13 +103,11 @@ class FeatureStore:
         if not kept.exists():
             tokenizer = Tokenizer(self._weights / TOKENIZER)
             tower = TextTower(self._weights / TEXT_TOWER, tokenizer, threads=None)
-            order: list[int] = []
             batches = []
-            for indices, batch in tower.batches(texts):
-                order += indices
-                batches.append(batch)
-                self._progress("captions", len(order), len(texts))
-            np.savez(kept, features=np.concatenate(batches)[np.argsort(order)])
+            for start in range(0, len(texts), _TEXTS):
+                batches.append(tower(texts[start : start + _TEXTS]))
+                self._progress("captions", min(start + _TEXTS, len(texts)), len(texts))
+            np.savez(kept, features=np.concatenate(batches))
         with np.load(kept) as arrays:
             features: Floats = arrays["features"]
             return features

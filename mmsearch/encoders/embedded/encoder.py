@@ -30,7 +30,8 @@ class EmbeddedEncoder:
     loaded when first used. Runs on the CPU.
 
     Args:
-        threads: how many threads ONNX Runtime computes with; None takes one a core.
+        threads: how many images or blocks of texts are computed side by side; None takes one a
+            core.
         weights: a folder that ``mmsearch.training`` has written; by default the weights that
             ship inside the package.
 
@@ -103,10 +104,9 @@ class EmbeddedEncoder:
         Raises:
             WeightsError: the weights cannot be loaded.
         """
-        embeddings = np.empty((len(texts), self.dim), dtype=np.float32)
-        for indices, features in self._text_tower.batches(texts):
-            embeddings[indices] = self._text_head.embeddings(features)
-        return embeddings
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        return self._text_head.embeddings(self._text_tower(texts))
 
     def fits(self, text: str) -> bool:
         """Whether a text has at most 128 tokens; only the tokenizer is loaded for it.

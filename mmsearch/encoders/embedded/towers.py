@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ class ImageTower:
     """
 
     def __init__(self, path: Path, threads: int | None) -> None:
-        self._session = _open_session(path, threads=1)
+        self._session = _open_session(path)
         self._threads = threads or os.cpu_count() or 1
 
     def __call__(self, pixels: Pixels) -> tuple[Floats, Floats]:
@@ -97,10 +97,12 @@ def _without_surrogates(text: str) -> str:
 class TextTower:
     """MiniLM, exported by ``mmsearch.training``.
 
+    Blocks of texts are computed side by side, each by one thread, as `ImageTower` does.
+
     Args:
         path: the ONNX file.
         tokenizer: makes its tokens.
-        threads: how many ONNX Runtime computes with; None takes one a core.
+        threads: how many blocks are computed side by side; None takes one a core.
 
     Raises:
         WeightsError: ``path`` is not there or cannot be loaded.
@@ -109,32 +111,43 @@ class TextTower:
     def __init__(self, path: Path, tokenizer: Tokenizer, threads: int | None) -> None:
         # Turning the int8 weights back into float32 once, while loading, takes longer than it
         # saves in the one query that most processes run.
-        self._session = _open_session(path, threads, skip=("ConstantFolding",))
+        self._session = _open_session(path, skip=("ConstantFolding",))
         self._tokenizer = tokenizer
+        self._threads = threads or os.cpu_count() or 1
 
-    def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], Floats]]:
-        """Features of texts; texts of like length go together, so that little is padded.
+    def __call__(self, texts: Sequence[str]) -> Floats:
+        """Reads texts; those of like length go together, so that little is padded.
 
-        Yields:
-            The indices of some of the texts, and their features, float32 of shape (m, features).
+        Args:
+            texts: n of them, at least 1.
+
+        Returns:
+            Features, float32 of shape (n, features).
         """
         tokens = self._tokenizer.ids(texts)
         order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-        for start in range(0, len(order), _TEXT_BATCH):
-            block = order[start : start + _TEXT_BATCH]
-            ids, mask = _padded([tokens[index] for index in block])
-            (features,) = self._session.run(["features"], {"ids": ids, "mask": mask})
-            yield block, features
+        blocks = [order[start : start + _TEXT_BATCH] for start in range(0, len(order), _TEXT_BATCH)]
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="mmsearch-encode") as pool:
+            read = pool.map(lambda block: self._run([tokens[index] for index in block]), blocks)
+            features = np.concatenate(list(read))
+        in_order = np.empty_like(features)
+        in_order[order] = features
+        return in_order
+
+    def _run(self, tokens: Sequence[Sequence[int]]) -> Floats:
+        ids, mask = _padded(tokens)
+        (features,) = self._session.run(["features"], {"ids": ids, "mask": mask})
+        found: Floats = features
+        return found
 
 
-def _open_session(path: Path, threads: int | None, skip: Sequence[str] = ()) -> Any:
-    """A session on the CPU, with all of ONNX Runtime's optimisations but those to skip."""
+def _open_session(path: Path, skip: Sequence[str] = ()) -> Any:
+    """A session on one core, with all of ONNX Runtime's optimisations but those to skip."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(
             path, options, providers=["CPUExecutionProvider"], disabled_optimizers=list(skip)
