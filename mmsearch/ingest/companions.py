@@ -40,7 +40,7 @@ class Said:
 def what_others_say(job: Job, fits: Fits) -> Said:
     """Reads the companions of a file, and takes what caption files say of it.
 
-    Of several transcripts of a recording or video only the best one is read.
+    Of several transcripts of a recording or video only the best one counts.
 
     Args:
         job: the file.
@@ -48,14 +48,14 @@ def what_others_say(job: Job, fits: Fits) -> Said:
     """
     said = Said()
     for companion in job.companions:
-        is_transcript = job.is_timed and suffix_of(companion.location.name) in TRANSCRIPT_SUFFIXES
-        if is_transcript and said.has_transcript:
-            continue
+        may_be_transcript = job.is_timed and suffix_of(companion.file.path) in TRANSCRIPT_SUFFIXES
         try:
-            passages = _read(companion.location, is_transcript, fits)
+            passages = _read(companion.location, may_be_transcript, fits)
         except MediaError as error:
             said.failed.append((companion, error))
-        else:
+            continue
+        is_transcript = any(passage.modality is Modality.TRANSCRIPT for passage in passages)
+        if not (is_transcript and said.has_transcript):
             said.drafts.extend(Draft.of(passage, Origin.COMPANION) for passage in passages)
     for caption in job.captions or ():
         for text in cut_passages(caption, fits):
@@ -64,8 +64,8 @@ def what_others_say(job: Job, fits: Fits) -> Said:
     return said
 
 
-def _read(path: Path, is_transcript: bool, fits: Fits) -> list[Passage]:
-    if is_transcript:
+def _read(path: Path, may_be_transcript: bool, fits: Fits) -> list[Passage]:
+    if may_be_transcript:
         try:
             return read_transcript(path, fits)
         except UnsupportedFormatError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -40,7 +41,8 @@ class Draft:
         """The draft of a piece of text."""
         return cls(
             passage.modality,
-            text=passage.text,
+            # JSON can hold half of a surrogate pair, which no database or tokenizer takes.
+            text=passage.text.encode("utf-8", "replace").decode(),
             start=passage.start,
             end=passage.end,
             origin=origin,
@@ -104,20 +106,23 @@ def difference(
     Returns:
         Ids of the items to remove, and the drafts to add. A text that stays keeps its item.
     """
-    left = list(wanted)
+    missing = Counter(map(_key, wanted))
     gone = []
     for item in stored:
-        same = (item.modality, item.text, item.start, item.end, item.origin)
-        match = next((index for index, draft in enumerate(left) if _key(draft) == same), None)
-        if match is None:
-            gone.append(item.id)
+        if missing[_key(item)]:
+            missing[_key(item)] -= 1
         else:
-            del left[match]
-    return gone, left
+            gone.append(item.id)
+    added = []
+    for draft in reversed(wanted):  # of equal ones, the first stay
+        if missing[_key(draft)]:
+            missing[_key(draft)] -= 1
+            added.append(draft)
+    return gone, added[::-1]
 
 
-def _key(draft: Draft) -> tuple[object, ...]:
-    return (draft.modality, draft.text, draft.start, draft.end, draft.origin)
+def _key(item: StoredItem | Draft) -> tuple[object, ...]:
+    return (item.modality, item.text, item.start, item.end, item.origin)
 
 
 def _spoken(text: str) -> str:

@@ -39,7 +39,8 @@ class Job:
         reads_content: whether the file itself must be read, not only its companions.
         companions: the files beside it that speak of it, the best first.
         captions: what caption files say of it; None where that cannot be told now.
-        mended: assets that stand for companions which could not be read before.
+        mended: assets that stand for companions: what could not be read before, or was a text of
+            its own.
         ocr: whether to read the text in it.
     """
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mmsearch.catalog.catalog import Catalog
-from mmsearch.catalog.records import FileState, KnownAsset, NewItem, Origin
+from mmsearch.catalog.records import FileState, KnownAsset, NewItem, Origin, StoredItem
 from mmsearch.catalog.transaction import Transaction
+from mmsearch.errors import NothingToIndexError
 from mmsearch.ingest.companions import Said
 from mmsearch.ingest.drafts import Draft, difference, without_repeats
 from mmsearch.ingest.jobs import Job
@@ -24,6 +25,8 @@ Change: TypeAlias = Callable[[Transaction], object]
 
 UNREADABLE_FOLDER = "UnreadableFolder"
 """Kind of the failure that is recorded for a folder."""
+
+NO_SPEECH = "no speech was recognised in it"
 
 COMMIT_CHANGES = 64
 COMMIT_SECONDS = 2.0
@@ -60,6 +63,7 @@ class Ledger:
         self.tally = tally
         self._held = catalog.readable_contents()
         self._missing: dict[str, list[KnownAsset]] = {}
+        self._mended: set[int] = set()
         self._changes: list[Change] = []
         self._committed_at = time.monotonic()
 
@@ -71,7 +75,8 @@ class Ledger:
     def begin(self, plan: Plan) -> None:
         """Takes over what a plan has found already."""
         self.tally.unchanged += plan.unchanged
-        self.tally.failed.extend(plan.failed_before)
+        for failed in plan.failed_before:
+            self.tally.fail(failed.path, failed.reason)
         self.tally.other_kinds.update(plan.other_kinds)
         self.tally.unmatched_captions += plan.unmatched_captions
         source = plan.scope.source
@@ -85,12 +90,33 @@ class Ledger:
     def fail(self, job: Job, failure: Unreadable) -> Entry:
         """The entry of a file that could not be read; items that it had are removed."""
         self._forget_content(job.before)
+        if job.captions is None:  # what they said went with the items: it is not known any more
+            failure = replace(failure, file=replace(failure.file, captions=None))
         return Entry.of(self._record(job.source_id, job.location, failure))
+
+    def with_kept_captions(self, job: Job, said: Said) -> Said:
+        """Adds what caption files said of a file earlier, where they cannot be read now."""
+        if job.captions is not None or job.before is None:
+            return said
+        kept = [
+            Draft(item.modality, text=item.text, origin=item.origin)
+            for item in self.catalog.items_of(job.before.id)
+            if item.origin is Origin.COLLECTION
+        ]
+        return Said([*said.drafts, *kept], said.failed)
 
     def companions(self, job: Job, said: Said) -> Entry:
         """The entry of companions that could not be read, and of those that now could."""
-        ids = [asset.id for asset in job.mended]
-        changes: list[Change] = [partial(Transaction.remove_assets, asset_ids=ids)] if ids else []
+        # Once for all files that share them: what one of them records must stay.
+        mended = [asset for asset in job.mended if asset.id not in self._mended]
+        self._mended.update(asset.id for asset in mended)
+        changes: list[Change] = []
+        if mended:
+            ids = [asset.id for asset in mended]
+            changes.append(partial(Transaction.remove_assets, asset_ids=ids))
+        for asset in mended:
+            self._forget_content(asset)
+            self.tally.removed += asset.failure is None
         for companion, error in said.failed:
             failure = Unreadable.of(companion.file, error)
             if companion.is_in_source:
@@ -116,14 +142,18 @@ class Ledger:
         content, before = file.content_hash or "", job.before
         if (
             before
-            and before.failure is None
             and (before.file.content_hash, before.file.reading) == (content, file.reading)
-            and before.file.read_until is None
+            and _is_whole(before)
         ):
             return self._with_texts(before, file, job, said)
         self._forget_content(before)
         moved = next(
-            (a for a in self._missing.get(content, ()) if a.file.reading == file.reading), None
+            (
+                asset
+                for asset in self._missing.get(content, ())
+                if asset.file.reading == file.reading and _is_whole(asset)
+            ),
+            None,
         )
         if moved is not None:
             # The content of a file that is gone, under a new name: it was moved.
@@ -133,8 +163,7 @@ class Ledger:
         if like is None:
             return None
         self._count(before)
-        known = [item.text for item in self.catalog.items_of(like) if item.origin is Origin.CONTENT]
-        drafts = without_repeats(said.drafts, known)
+        drafts = without_repeats(said.drafts, _own_captions(self.catalog.items_of(like)))
         return Entry(drafts, partial(_copy, job.source_id, file, like))
 
     def new_texts(self, job: Job, said: Said) -> Entry:
@@ -183,7 +212,9 @@ class Ledger:
         self._count(job.before)
         self._changes.append(partial(Transaction.put_state, asset_id=asset_id, file=file))
         self._changes.append(partial(Transaction.put_info, asset_id=asset_id, info=info))
-        if problem is not None:
+        if problem is None:
+            self._held.setdefault((file.content_hash or "", file.reading), asset_id)
+        else:
             self.tally.fail(job.location, problem.reason)
             self._changes.append(
                 partial(
@@ -229,20 +260,16 @@ class Ledger:
     def _with_texts(self, asset: KnownAsset, file: FileState, job: Job, said: Said) -> Entry:
         """The entry of a stored asset that keeps its content, here or from another path."""
         stored = self.catalog.items_of(asset.id)
-        content = [item for item in stored if item.origin is Origin.CONTENT]
-        # What a caption file says is left alone where that cannot be read now.
-        changing = [
-            item
-            for item in stored
-            if item.origin is Origin.COMPANION
-            or (item.origin is Origin.COLLECTION and job.captions is not None)
-        ]
+        changing = [item for item in stored if item.origin is not Origin.CONTENT]
         if job.is_timed and said.has_transcript:
-            recognised = [item for item in content if item.modality is Modality.TRANSCRIPT]
-            changing += recognised
+            changing += _recognised(stored)
             file = replace(file, reading=None)
-        wanted = without_repeats(said.drafts, [item.text for item in content])
-        gone, drafts = difference(changing, wanted)
+            self._forget_content(asset)
+        gone, drafts = difference(changing, without_repeats(said.drafts, _own_captions(stored)))
+        if job.is_timed and not drafts and len(gone) == len(stored):
+            nothing = Unreadable.of(file, NothingToIndexError(NO_SPEECH))
+            remove = partial(Transaction.remove_assets, asset_ids=[asset.id])
+            return Entry.of(remove, self._record(job.source_id, job.location, nothing))
         is_same = asset is job.before and not gone and not drafts
         if is_same:
             self.tally.unchanged += 1
@@ -276,6 +303,28 @@ class Ledger:
             reason=failure.reason,
             kind=failure.kind,
         )
+
+
+def _is_whole(asset: KnownAsset) -> bool:
+    """Whether all of a file's content is in the catalog."""
+    return asset.failure is None and asset.file.read_until is None
+
+
+def _own_captions(items: Sequence[StoredItem]) -> list[str | None]:
+    """The captions that a file itself holds."""
+    return [
+        item.text
+        for item in items
+        if item.origin is Origin.CONTENT and item.modality is Modality.CAPTION
+    ]
+
+
+def _recognised(items: Sequence[StoredItem]) -> list[StoredItem]:
+    return [
+        item
+        for item in items
+        if item.origin is Origin.CONTENT and item.modality is Modality.TRANSCRIPT
+    ]
 
 
 def _copy(

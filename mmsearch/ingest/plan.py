@@ -91,24 +91,45 @@ def make_plan(
             f"{scope.root} is empty, but files in it are indexed; is its drive plugged in? "
             "Nothing was removed: `mmsearch remove` takes them out of the index."
         )
-    captions, plan.unmatched_captions = collection.by_path({*found, *known})
-    seen = set(found)
-    for path, file in found.items():
-        job = _job(
+    captions = _captions(plan, found, known, collection)
+    jobs = [
+        _job(
             scope,
             path,
             file,
             known,
-            None if collection.failed else tuple(captions.get(path, ())),
+            None if collection.failed else tuple(captions.get(scope.name_of(path), ())),
         )
-        seen.update(companion.file.path for companion in job.companions)
-        _add(plan, job, speech)
+        for path, file in found.items()
+    ]
+    _add(plan, jobs, speech)
+    seen = {*found, *(companion.file.path for job in jobs for companion in job.companions)}
     plan.missing = [
         asset
         for path, asset in known.items()
         if path not in seen and scope.holds(path) and not _is_below_any(path, plan.unreadable)
     ]
     return plan
+
+
+def _captions(
+    plan: Plan,
+    found: Mapping[str, FoundFile],
+    known: Mapping[str, KnownAsset],
+    collection: CaptionCollection,
+) -> dict[str, list[str]]:
+    """What caption files say of each file of the source, by `Scope.name_of` it.
+
+    Known files count where the walk did not look: a name must be the only one of its kind. Those
+    that are gone do not, or a photo would lose its captions when it is moved.
+    """
+    scope = plan.scope
+    unseen = (
+        path for path in known if not scope.holds(path) or _is_below_any(path, plan.unreadable)
+    )
+    names = {scope.name_of(path) for path in (*found, *unseen)}
+    captions, plan.unmatched_captions = collection.by_path(names)
+    return captions
 
 
 def _look(plan: Plan) -> dict[str, FoundFile]:
@@ -182,26 +203,50 @@ def _companions(scope: Scope, found: FoundFile) -> tuple[Companion, ...]:
     return tuple(companions)
 
 
-def _add(plan: Plan, job: Job, speech: SpeechModels) -> None:
-    """Adds a file to the plan: to be read, to be told of anew, or left as it is."""
-    before = job.before
-    if before is None or _content_is_stale(job, before, speech):
-        plan.jobs.append(job)
-        return
-    known = before.file
-    is_told_anew = (known.companions, known.captions) != (job.file.companions, job.file.captions)
-    # What failed has no items to add to; but a transcript can help a recording.
-    if is_told_anew and (before.failure is None or job.is_timed):
-        plan.jobs.append(replace(job, reads_content=before.failure is not None))
-        return
+def _add(plan: Plan, jobs: Sequence[Job], speech: SpeechModels) -> None:
+    """Adds files to the plan: to be read, to be told of anew, or left as they are."""
+    stale = [_is_stale(job, speech) for job in jobs]
+    # A companion that is read for one file is read for all that share it: what cannot be read of
+    # it is recorded anew.
+    shared = {
+        asset.id
+        for job, is_stale in zip(jobs, stale, strict=True)
+        if is_stale
+        for asset in job.mended
+    }
+    for job, is_stale in zip(jobs, stale, strict=True):
+        if is_stale or any(asset.id in shared for asset in job.mended):
+            plan.jobs.append(replace(job, reads_content=_must_read(job, speech)))
+        else:
+            _leave(plan, job)
+
+
+def _leave(plan: Plan, job: Job) -> None:
+    """Counts a file that is left as it is."""
     plan.failed_before.extend(
         Failure(plan.scope.source.path / asset.file.path, asset.failure or "")
         for asset in job.mended
     )
-    if before.failure is None:
+    if job.before is None or job.before.failure is None:
         plan.unchanged += 1
     else:
-        plan.failed_before.append(Failure(job.location, before.failure))
+        plan.failed_before.append(Failure(job.location, job.before.failure))
+
+
+def _is_stale(job: Job, speech: SpeechModels) -> bool:
+    """Whether a file, or what other files say of it, is not as it was."""
+    if job.before is None or _content_is_stale(job, job.before, speech):
+        return True
+    known = job.before.file
+    return (known.companions, known.captions) != (job.file.companions, job.file.captions) or any(
+        asset.failure is None for asset in job.mended
+    )
+
+
+def _must_read(job: Job, speech: SpeechModels) -> bool:
+    """Whether a stale file must be read itself: what failed has no items to add others to."""
+    before = job.before
+    return before is None or before.failure is not None or _content_is_stale(job, before, speech)
 
 
 def _content_is_stale(job: Job, before: KnownAsset, speech: SpeechModels) -> bool:

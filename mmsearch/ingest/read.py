@@ -12,7 +12,7 @@ from mmsearch.errors import MediaError
 from mmsearch.ingest.companions import Fits, Said, what_others_say
 from mmsearch.ingest.drafts import Draft
 from mmsearch.ingest.jobs import Job
-from mmsearch.items import MediaInfo, Modality
+from mmsearch.items import MediaInfo, Modality, Passage
 from mmsearch.media.files import content_hash, hash_file, read_bytes
 from mmsearch.media.formats import MediaKind
 from mmsearch.media.image import read_image
@@ -87,8 +87,6 @@ class FileReader:
     def __call__(self, job: Job) -> Reading:
         """Reads one file; what is wrong with it is returned, not raised."""
         content = self.content(job) if job.reads_content and not job.is_timed else None
-        if isinstance(content, Unreadable):
-            return Reading(content, Said())
         return Reading(content, what_others_say(job, self.fits))
 
     def content(self, job: Job) -> Content | KnownContent | Unreadable:
@@ -109,7 +107,7 @@ class FileReader:
         if (file.content_hash, file.reading) in self.embedded:
             return KnownContent(file)
         passages = read_text_file(job.location, self.fits)
-        drafts = [Draft(Modality.CAPTION, text=text) for text in passages]
+        drafts = [Draft.of(Passage(Modality.CAPTION, text)) for text in passages]
         return Content(file, MediaInfo(), tuple(drafts))
 
     def _photo(self, job: Job, file: FileState, data: bytes) -> Content:
@@ -131,7 +129,7 @@ class FileReader:
 
     def _passages(self, modality: Modality, texts: Sequence[str]) -> list[Draft]:
         return [
-            Draft(modality, text=passage)
+            Draft.of(Passage(modality, passage))
             for text in texts
             for passage in cut_passages(text, self.fits)
         ]

@@ -119,7 +119,8 @@ class Run:
     def _take(self, job: Job, reading: Reading, read: FileReader) -> None:
         """Decides what a file that was read means to the catalog."""
         self._wait(self._ledger.companions(job, reading.said))
-        self._wait(self._entry(job, reading, read))
+        said = self._ledger.with_kept_captions(job, reading.said)
+        self._wait(self._entry(job, replace(reading, said=said), read))
         self._ledger.commit_when_due()
 
     def _entry(self, job: Job, reading: Reading, read: FileReader) -> Entry:

@@ -26,6 +26,10 @@ class Scope:
         """Whether a path relative to the source lies in this part."""
         return not self.within or path == self.within or path.startswith(f"{self.within}/")
 
+    def name_of(self, path: str) -> str:
+        """How others speak of a path relative to the source: a single file has its own name."""
+        return self.source.path.name if path == "." else path
+
     def to_source(self, path: str) -> str:
         """A path relative to this part, as a path relative to the source."""
         if not self.within:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from mmsearch.items import Failure, IndexReport
 
-_RECENT = 64  # files that belong together are read one after the other
-
 
 @dataclass(slots=True)
 class Tally:
@@ -21,16 +19,14 @@ class Tally:
     removed: int = 0
     unchanged: int = 0
     items: int = 0
-    failed: list[Failure] = field(default_factory=list)
+    failed: dict[Path, str] = field(default_factory=dict)
     other_kinds: Counter[str] = field(default_factory=Counter)
     unmatched_captions: int = 0
     started: float = field(default_factory=time.monotonic)
 
     def fail(self, path: Path, reason: str) -> None:
         """Counts a file that could not be read, once: a companion may belong to several files."""
-        failure = Failure(path, reason)
-        if failure not in self.failed[-_RECENT:]:
-            self.failed.append(failure)
+        self.failed[path] = reason
 
     def report(self) -> IndexReport:
         """The counts as they stand."""
@@ -40,7 +36,7 @@ class Tally:
             updated=self.updated,
             removed=self.removed,
             unchanged=self.unchanged,
-            failed=tuple(self.failed),
+            failed=tuple(Failure(path, reason) for path, reason in self.failed.items()),
             other_kinds=dict(self.other_kinds.most_common()),
             unmatched_captions=self.unmatched_captions,
             seconds=seconds,

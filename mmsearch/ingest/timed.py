@@ -17,7 +17,7 @@ from mmsearch.errors import MediaError, NothingToIndexError, SpeechModelError
 from mmsearch.ingest.companions import Said, what_others_say
 from mmsearch.ingest.drafts import Draft, embed, without_repeats
 from mmsearch.ingest.jobs import Job
-from mmsearch.ingest.ledger import Ledger
+from mmsearch.ingest.ledger import NO_SPEECH, Ledger
 from mmsearch.ingest.read import Unreadable
 from mmsearch.items import MediaInfo, Modality, Passage
 from mmsearch.media.audio import probe_audio
@@ -94,6 +94,9 @@ class TimedMediaReader:
             The part of the file that is finished, 0 to 1.
         """
         ledger, file = self._ledger, job.file
+        said = what_others_say(job, self._encoder.fits)
+        ledger.put(ledger.companions(job, said))
+        said = ledger.with_kept_captions(job, said)
         try:
             file = replace(file, content_hash=hash_file(job.location))
             media = self._open(job)
@@ -101,8 +104,6 @@ class TimedMediaReader:
             ledger.put(ledger.fail(job, Unreadable.of(file, error)))
             ledger.commit_when_due()
             return
-        said = what_others_say(job, self._encoder.fits)
-        ledger.put(ledger.companions(job, said))
         recogniser = None if said.has_transcript or not media.has_sound else self._recogniser
         outcome = _Outcome()
         if isinstance(recogniser, SpeechModelError):
@@ -214,7 +215,7 @@ class TimedMediaReader:
         self, job: Job, asset: int, file: FileState, media: _Media, outcome: _Outcome
     ) -> None:
         if not outcome.items and not outcome.problems:
-            outcome.problems.append(NothingToIndexError("no speech was recognised in it"))
+            outcome.problems.append(NothingToIndexError(NO_SPEECH))
         if not outcome.items:
             failure = Unreadable.of(file, outcome.problems[0])
             self._ledger.put(self._ledger.fail(job, failure))

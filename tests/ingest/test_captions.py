@@ -254,6 +254,86 @@ def test_a_changed_photo_keeps_its_captions(index, photos, collection) -> None:
     assert captions(index, "red.png") == ["Roses", "a red wall", "something scarlet"]
 
 
+def test_a_changed_photo_keeps_its_captions_while_their_file_is_away(
+    index, photos, collection
+) -> None:
+    index.add(photos, captions=[collection])
+    collection.rename(collection.with_suffix(".away"))
+    make_photo(photos / "red.png", "darkred", size=(10, 10))
+    index.update()
+    assert captions(index, "red.png") == ["a red wall", "something scarlet"]
+
+    (photos / "red.png").write_bytes(b"broken")
+    index.update()
+    make_photo(photos / "red.png", "red", size=(10, 10))
+    index.update()
+    collection.with_suffix(".away").rename(collection)
+    index.update()
+    assert captions(index, "red.png") == ["a red wall", "something scarlet"]
+
+
+def test_a_moved_photo_is_still_the_only_one_of_its_name(index, photos, collection) -> None:
+    index.add(photos, captions=[collection])
+    (photos / "red.png").rename(photos / "deep" / "red.png")
+
+    assert index.update().unmatched_captions == 1
+    assert captions(index, "red.png") == ["a red wall", "something scarlet"]
+
+
+def test_a_single_photo_has_captions_in_a_caption_file(index, photos, collection) -> None:
+    assert index.add(photos / "red.png", captions=[collection]).unmatched_captions == 2
+    assert captions(index, "red.png") == ["a red wall", "something scarlet"]
+
+
+def test_sources_that_share_a_caption_file_can_become_one(index, photos, collection) -> None:
+    index.add(photos / "deep", captions=[collection])
+    index.add(photos / "red.png", captions=[collection])
+    index.add(photos)
+
+    assert captions(index) == ["a lemon", "a red wall", "something scarlet"]
+
+
+def test_a_text_that_becomes_a_sidecar_can_be_copied_at_once(index, photos) -> None:
+    (photos / "a.txt").write_text("A long walk.")
+    index.add(photos)
+    make_photo(photos / "a.png", "grey")
+    (photos / "b.txt").write_text("A long walk.")
+    report = index.add(photos)
+
+    assert (report.added, report.removed) == (2, 1)
+    assert captions(index, "a.png") == captions(index, "b.txt") == ["A long walk."]
+    assert captions(index, "a.txt") == []
+
+
+def test_a_sidecar_that_is_indexed_by_name_does_not_stay_a_text(index, photos) -> None:
+    (photos / "red.txt").write_text("Roses")
+    index.add(photos)
+    index.add(photos / "red.txt")
+    report = index.update()
+
+    assert report.failed == ()
+    assert captions(index) == ["Roses"]
+
+
+def test_a_broken_sidecar_of_two_photos_is_reported_once(index, photos) -> None:
+    make_photo(photos / "red.gif", "red")
+    (photos / "red.json").write_text("{ broken")
+    for _ in range(2):
+        assert [failure.path for failure in index.add(photos).failed] == [photos / "red.json"]
+
+    (photos / "red.gif").write_bytes(b"broken")
+    assert len(index.add(photos).failed) == 2
+    assert len(index.status().failed) == 2
+
+
+def test_half_a_surrogate_pair_in_a_caption_is_shown_as_a_question_mark(index, photos) -> None:
+    listed = photos.parent / "captions.jsonl"
+    listed.write_text(r'{"image": "red.png", "caption": "roses \ud83d"}')
+    index.add(photos, captions=[listed])
+
+    assert captions(index) == ["roses ?"]
+
+
 def test_texts_are_cut_into_passages(index, photos) -> None:
     paragraphs = [f"Day {day}. " + "We walked along the river. " * 8 for day in range(5)]
     (photos / "diary.md").write_text("# Diary\n\n" + "\n\n".join(paragraphs))

@@ -151,6 +151,48 @@ def test_a_recording_that_changed_meanwhile_begins_anew(index, media, recogniser
     assert transcript(index) == SPOKEN
 
 
+def test_an_unfinished_recording_that_is_renamed_is_read_wholly(index, media, recogniser) -> None:
+    record(media / "talk.wav")
+    recogniser.dies_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        index.add(media)
+    recogniser.dies_after = None
+    (media / "talk.wav").rename(media / "moved.wav")
+    index.add(media)
+
+    assert transcript(index) == SPOKEN
+
+
+def test_two_equal_recordings_are_recognised_once(index, media, recogniser) -> None:
+    record(media / "talk.wav")
+    record(media / "again.wav")
+    report = index.add(media)
+
+    assert (report.added, recogniser.chunks_read) == (2, 2)
+    assert transcript(index) == sorted(2 * SPOKEN, key=lambda part: part[1])
+
+
+def test_a_copy_has_what_was_recognised_though_the_original_has_a_transcript_now(
+    index, media, recogniser
+) -> None:
+    record(media / "a.wav")
+    index.add(media)
+    (media / "b.wav").write_bytes((media / "a.wav").read_bytes())
+    (media / "a.srt").write_text("1\n00:00:02,000 --> 00:00:04,500\nIt was in Porto.\n")
+    index.add(media)
+
+    assert transcript(index) == [SPOKEN[0], ("It was in Porto.", 2.0, 4.5), SPOKEN[1]]
+
+
+def test_a_description_counts_beside_a_transcript(index, media, recogniser) -> None:
+    record(media / "talk.wav")
+    (media / "talk.srt").write_text("1\n00:00:02,000 --> 00:00:04,500\nIt was in Porto.\n")
+    (media / "talk.json").write_text('{"description": "At the harbour"}')
+    index.add(media)
+
+    assert index.status().items == {Modality.TRANSCRIPT: 1, Modality.CAPTION: 1}
+
+
 def test_a_transcript_beside_the_file_wins(index, media, recogniser) -> None:
     record(media / "talk.wav")
     (media / "talk.srt").write_text("1\n00:00:02,000 --> 00:00:04,500\nIt was in Porto.\n")
@@ -187,6 +229,20 @@ def test_silence_is_a_recorded_outcome(index, media, recogniser) -> None:
     assert (report.added, index.status().assets) == (0, 0)
     again = index.add(media)
     assert (recogniser.chunks_read, len(again.failed)) == (2, 1)
+
+
+def test_a_silent_recording_that_loses_its_only_caption_is_not_left_empty(
+    index, media, recogniser
+) -> None:
+    recogniser.lines = ("", "")
+    record(media / "quiet.wav")
+    (media / "quiet.json").write_text('{"description": "Before the storm"}')
+    assert index.add(media).failed == ()
+
+    (media / "quiet.json").unlink()
+    report = index.add(media)
+    assert [failure.path.name for failure in report.failed] == ["quiet.wav"]
+    assert recogniser.chunks_read == 2
 
 
 @pytest.mark.parametrize(
