@@ -269,7 +269,7 @@ class Index:
 
         Args:
             model: what ``--model`` takes, or an encoder.
-            progress: called with the files done and the files to do.
+            progress: called with the items done and the items to do.
         """
         from mmsearch.ingest.reencode import reencode
 

@@ -14,17 +14,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
 
 from mmsearch.errors import EncoderError, HubUnreachableError, WeightsError
+from mmsearch.hub import PATIENCE, trouble_with_hub
 
 _log = logging.getLogger("mmsearch.encoders.hub")
 
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.safetensors")
 """File names under which open_clip repositories hold safetensors, in order of preference."""
-
-_PATIENCE = 3.0  # seconds within which the hub has to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,36 +152,9 @@ def _endpoint() -> str:
 
 
 def _require_hub(repo: str, filename: str, revision: str | None) -> None:
-    """Raises HubUnreachableError unless the hub answers soon; hf_hub_download takes a minute."""
-    from huggingface_hub import constants, hf_hub_url
-
-    if constants.HF_HUB_OFFLINE:
-        raise _unreachable(repo, "HF_HUB_OFFLINE is set")
-
-    url = hf_hub_url(repo, filename, revision=revision)
-    # A name server that hangs cannot be given a time limit, so the thread is left behind.
-    answer: SimpleQueue[str | None] = SimpleQueue()
-    Thread(target=lambda: answer.put(_probe(url)), daemon=True).start()
-    try:
-        trouble = answer.get(timeout=_PATIENCE)
-    except Empty:
-        trouble = f"it did not answer within {_PATIENCE:.0f} seconds"
-    if trouble is not None:
-        raise _unreachable(repo, f"the hub at {_endpoint()} cannot be reached: {trouble}")
-
-
-def _probe(url: str) -> str | None:
-    """Asks the hub for a file; returns what is wrong, None where it answers."""
-    from huggingface_hub import get_session
-
-    try:
-        # the client that downloads use as well, so that proxies and certificates are the same
-        status = get_session().head(url, timeout=_PATIENCE).status_code
-    except Exception as error:  # of whichever HTTP client this huggingface_hub stands on
-        return str(error) or type(error).__name__
-    if status >= 500 or status == 407:
-        return f"it answers with HTTP status {status}"
-    return None
+    """Raises HubUnreachableError unless the hub answers soon."""
+    if (trouble := trouble_with_hub(repo, filename, revision)) is not None:
+        raise _unreachable(repo, trouble)
 
 
 def _download(repo: str, filename: str, revision: str | None) -> HubFile | None:
@@ -197,7 +167,7 @@ def _download(repo: str, filename: str, revision: str | None) -> HubFile | None:
             filename,
             revision=revision,
             cache_dir=constants.HF_HUB_CACHE,
-            etag_timeout=_PATIENCE,
+            etag_timeout=PATIENCE,
         )
     except errors.LocalEntryNotFoundError as error:  # how other trouble with the hub is wrapped
         cause = error.__cause__

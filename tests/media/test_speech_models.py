@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mmsearch import hub
 from mmsearch.errors import DeviceUnavailableError, SpeechModelError
 from mmsearch.media.speech import models
 from mmsearch.media.speech.models import available, pick_device, resolve
@@ -125,8 +126,8 @@ def test_an_unreachable_hub_is_noticed_soon(spec: str):
 
 
 def test_a_hub_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(models.hub, "_PATIENCE", 0.05)
-    monkeypatch.setattr(models.hub, "_probe", lambda url: time.sleep(2))
+    monkeypatch.setattr(hub, "PATIENCE", 0.05)
+    monkeypatch.setattr(hub, "_probe", lambda url: time.sleep(2))
 
     with pytest.raises(SpeechModelError, match="did not answer within"):
         resolve("small")

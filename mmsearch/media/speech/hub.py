@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
 
 from mmsearch.errors import SpeechModelError
+from mmsearch.hub import PATIENCE, trouble_with_hub
 
 _log = logging.getLogger("mmsearch.media.speech")
 
 _WEIGHTS = "model.bin"
 _REQUIRED = (_WEIGHTS, "config.json", "tokenizer.json")
 _FILES = (*_REQUIRED, "preprocessor_config.json", "vocabulary.*")
-_PATIENCE = 3.0  # seconds within which the hub has to answer
 
 
 def cached(repo: str) -> Path | None:
@@ -59,32 +57,9 @@ def fetch(repo: str) -> Path:
 
 
 def _require_hub(repo: str) -> None:
-    """Raises unless the hub answers soon; huggingface_hub alone takes a minute to notice."""
-    from huggingface_hub import constants, hf_hub_url
-
-    if constants.HF_HUB_OFFLINE:
-        raise _unreachable(repo, "HF_HUB_OFFLINE is set")
-    url = hf_hub_url(repo, _WEIGHTS)
-    # A name server that hangs cannot be given a time limit, so the thread is left behind.
-    answer: SimpleQueue[str | None] = SimpleQueue()
-    Thread(target=lambda: answer.put(_probe(url)), daemon=True).start()
-    try:
-        trouble = answer.get(timeout=_PATIENCE)
-    except Empty:
-        trouble = f"it did not answer within {_PATIENCE:.0f} seconds"
-    if trouble is not None:
-        raise _unreachable(repo, f"the hub at {constants.ENDPOINT} cannot be reached: {trouble}")
-
-
-def _probe(url: str) -> str | None:
-    """Asks the hub for a file; returns what is wrong, None where it answers."""
-    from huggingface_hub import get_session
-
-    try:
-        status = get_session().head(url, timeout=_PATIENCE).status_code
-    except Exception as error:  # of whichever HTTP client this huggingface_hub stands on
-        return str(error) or type(error).__name__
-    return f"it answers with HTTP status {status}" if status >= 500 or status == 407 else None
+    """Raises SpeechModelError unless the hub answers soon."""
+    if (trouble := trouble_with_hub(repo, _WEIGHTS)) is not None:
+        raise _unreachable(repo, trouble)
 
 
 def _download(repo: str) -> Path:
@@ -97,7 +72,7 @@ def _download(repo: str) -> Path:
                 repo,
                 allow_patterns=list(_FILES),
                 cache_dir=constants.HF_HUB_CACHE,
-                etag_timeout=_PATIENCE,
+                etag_timeout=PATIENCE,
             )
         )
     except errors.HfHubHTTPError as error:
