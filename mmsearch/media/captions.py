@@ -29,7 +29,6 @@ KEYWORD_KEYS = frozenset(("keywords", "tags", "subjects", "people", "categories"
 """JSON keys whose values are keywords."""
 
 _INNER_KEYS = ("name", "text", "caption", "raw", "value", "tag", "title", "content", "_content")
-_MAX_VALUES = 1000  # of one file: what has more is data, not captions
 
 
 def read_sidecar(path: Path) -> list[str]:
@@ -61,7 +60,7 @@ def read_sidecar(path: Path) -> list[str]:
     text = decode_text(data)
     if suffix == ".json":
         return list(_parse_json(text).captions())
-    return list(Description(texts=text.splitlines()[:_MAX_VALUES]).captions())
+    return list(Description(texts=text.splitlines()).captions())
 
 
 def _parse_json(text: str) -> Description:
@@ -79,7 +78,7 @@ def _parse_json(text: str) -> Description:
             found.texts.append(entry)
         elif isinstance(entry, Mapping):
             found.extend(describe(entry))
-    return Description(found.texts[:_MAX_VALUES], found.keywords[:_MAX_VALUES])
+    return found
 
 
 def describe(entry: Mapping[str, object]) -> Description:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from mmsearch.media.formats import kind_of
 
@@ -29,6 +30,7 @@ _WRITTEN_BY_PROGRAMS = re.compile(
 _SETTINGS = re.compile(r"(?:[\w ./-]{1,40}[:=][^;:=]{0,40};\s*){2,}")  # filter: 0; touch: (-1, -1);
 _LONGEST_MARK = 100  # characters of what devices write
 _MIN_READABLE = 0.7  # share of letters, digits, blanks and common marks; binary data has less
+_MOST = 1000  # captions, and keywords; what has more is data
 _MARKS = frozenset(" .,;:!?'\"()[]/&-%#@+*_|~<>=\n")
 
 
@@ -54,8 +56,8 @@ class Description:
 
         Returns:
             Each text once (case and white space do not count) without surrounding white space,
-            then one caption that lists the keywords. Marks of devices and programs, names of
-            files, and binary data are no captions.
+            then one caption that lists the keywords; no more than a thousand captions and
+            keywords. Marks of devices and programs, names of files, and binary data are none.
         """
         texts = _unique(text for text in map(_cleaned, self.texts) if is_written_by_people(text))
         keywords = _unique(
@@ -110,4 +112,4 @@ def _unique(texts: Iterable[str]) -> list[str]:
     found: dict[str, str] = {}
     for text in texts:
         found.setdefault(" ".join(text.casefold().split()), text)
-    return list(found.values())
+    return list(islice(found.values(), _MOST))

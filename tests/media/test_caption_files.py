@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sys
@@ -181,6 +182,18 @@ def test_webdataset(tmp_path: Path, name: str, mode: str) -> None:
         CaptionRow("000/b.PNG", "größe"),
         CaptionRow("d", "nobody's"),
     ]
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_tar_whose_header_would_fill_the_memory(tmp_path: Path, kind: bytes) -> None:
+    """A few kilobytes of gzip hold as many gigabytes of zeros as one likes."""
+    header = tarfile.TarInfo("a.txt")
+    header.type, header.size = kind, 30_000_000
+    path = tmp_path / "captions.tar.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(header.tobuf(tarfile.USTAR_FORMAT) + bytes(30_000_000))
+    with pytest.raises(DatasetError, match="a header claims 30,000,000 bytes"):
+        read_caption_rows(path)
 
 
 def test_a_tar_that_ends_early(tmp_path: Path) -> None:

@@ -124,6 +124,17 @@ def test_xmp_attributes_elements_and_encodings(tmp_path: Path) -> None:
     assert captions(tmp_path, "a.xmp", xmp("", 'photoshop:City="Rome"')) == []
 
 
+@pytest.mark.parametrize("name", ["a.txt", "a.json", "a.xmp"])
+def test_data_that_looks_like_captions_is_cut_short(tmp_path: Path, name: str) -> None:
+    lines = [f"line number {number}" for number in range(3000)]
+    contents = {
+        "a.txt": "\n".join(lines),
+        "a.json": json.dumps({"captions": lines}),
+        "a.xmp": xmp("".join(f"<dc:title>{line}</dc:title>" for line in lines)),
+    }
+    assert captions(tmp_path, name, contents[name]) == lines[:1000]
+
+
 def test_xmp_that_nests_deeply_takes_linear_time(tmp_path: Path) -> None:
     """In quadratic time this would not end."""
     opening, closing = (

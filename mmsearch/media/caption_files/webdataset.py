@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
+from typing import Self
 
 from mmsearch.errors import DatasetError, UnreadableFileError
 from mmsearch.media.caption_files.record import CaptionRow
@@ -25,6 +26,24 @@ from mmsearch.media.text import decode_text
 
 _CAPTIONS = frozenset(("txt", "caption", "cap", "json"))
 _MAX_BYTES = 4_000_000  # of one caption's file
+_MAX_HEADER = 1_000_000  # bytes; names and attributes of a file take a few hundred
+_EXTENDED = frozenset(
+    (
+        tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    )
+)  # fmt: skip
+
+
+class _Header(tarfile.TarInfo):
+    """Refuses a header that would fill the memory: gigabytes of zeros compress to nothing."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _EXTENDED and header.size > _MAX_HEADER:
+            raise tarfile.ReadError(f"a header claims {header.size:,} bytes")
+        return header
 
 
 @dataclass(slots=True)
@@ -51,7 +70,7 @@ def rows(path: Path) -> Iterator[CaptionRow]:
     """
     sample, end = _Sample(""), 0
     try:
-        with _open(path) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+        with _open(path) as stream, tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header) as tar:
             for member in tar:
                 end = member.offset_data + member.size
                 folder, _, name = member.name.removeprefix("./").rpartition("/")
