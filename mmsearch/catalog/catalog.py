@@ -17,6 +17,7 @@ from mmsearch.catalog.migrations import create_tables, migrate
 from mmsearch.catalog.paths import resolve_source
 from mmsearch.catalog.reader import CATALOG_NAME, require_catalog
 from mmsearch.catalog.records import (
+    ContentKey,
     FileState,
     ItemToEncode,
     KnownAsset,
@@ -142,10 +143,13 @@ class Catalog:
                 for asset, failure, kind, *state in session.execute(query)
             }
 
-    def readable_contents(self) -> dict[tuple[str, str | None], int]:
-        """Which asset holds which content, wholly read: ids by content hash and reading."""
+    def readable_contents(self) -> dict[ContentKey, int]:
+        """Which asset holds which content, wholly read."""
         query = (
-            select(AssetRow.content_hash, AssetRow.reading, AssetRow.id)
+            select(
+                AssetRow.content_hash, AssetRow.reading, AssetRow.path, SourceRow.name, AssetRow.id
+            )
+            .join(SourceRow, SourceRow.id == AssetRow.source_id)
             .where(
                 AssetRow.failure.is_(None),
                 AssetRow.read_until.is_(None),
@@ -154,8 +158,8 @@ class Catalog:
         )
         with self._session() as session:
             return {
-                (content, reading): row
-                for content, reading, row in session.execute(query)
+                ContentKey.of(content, reading, source if path == "." else path): row
+                for content, reading, path, source, row in session.execute(query)
                 if content is not None
             }
 
@@ -206,6 +210,7 @@ class Catalog:
                 AssetRow.content_hash,
                 ItemRow.text,
                 ItemRow.start,
+                ItemRow.end,
             )
             .join(AssetRow, AssetRow.id == ItemRow.asset_id)
             .join(SourceRow, SourceRow.id == AssetRow.source_id)
@@ -222,9 +227,10 @@ class Catalog:
                     content_hash=content,
                     text=text,
                     start=start,
+                    end=end,
                 )
-                for item, asset, source, path, modality, content, text, start in session.execute(
-                    query
+                for item, asset, source, path, modality, content, text, start, end in (
+                    session.execute(query)
                 )
             ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,26 @@ class FileState:
 
 
 @dataclass(frozen=True, slots=True)
+class ContentKey:
+    """What decides which items are read in a file.
+
+    Attributes:
+        content_hash: names the content.
+        reading: as of `FileState`.
+        suffix: of the file's name, in lower case: a recording that is called a photo is none.
+    """
+
+    content_hash: str
+    reading: str | None
+    suffix: str
+
+    @classmethod
+    def of(cls, content_hash: str | None, reading: str | None, name: str) -> ContentKey:
+        """The key of a file's content; ``name`` is its name or path."""
+        return cls(content_hash or "", reading, PurePosixPath(name).suffix.lower())
+
+
+@dataclass(frozen=True, slots=True)
 class KnownAsset:
     """What the catalog knows of a file, to tell whether it changed.
 
@@ -136,6 +156,7 @@ class ItemToEncode:
     content_hash: str | None
     text: str | None = None
     start: float | None = None
+    end: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,12 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process with its exit code."""
-    from mmsearch.cli.app import app
-
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
     _prepare_output()
     try:
+        from mmsearch.cli.app import app
+
         app([argument for argument in given if argument != "--debug"], prog_name="mmsearch")
     except MmsearchError as error:
         if debug:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from mmsearch.cli import evaluate, index, models, query, remove, status
-from mmsearch.cli.output import show
+from mmsearch.cli import INTERRUPTED, evaluate, index, models, query, remove, status
+from mmsearch.cli.output import note, show
+
+
+class _Commands(TyperGroup):
+    """Says so when Ctrl-C ends a command; click would end without a word."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            note("\nmmsearch: interrupted.")
+            raise typer.Exit(INTERRUPTED) from None
+
 
 app = typer.Typer(
     name="mmsearch",
+    cls=_Commands,
     help="Search photos by meaning, on your own machine.",
     no_args_is_help=True,
     rich_markup_mode=None,

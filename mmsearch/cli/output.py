@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SHOWN_FAILURES = 10
 
+_JOINERS = "\u200c\u200d"  # Persian, Indic scripts and emoji need them
+
 
 def show(text: str) -> None:
     """Writes a line of results to standard output."""
@@ -37,7 +39,9 @@ def show_json(value: dict[str, Any]) -> None:
 
 def printable(text: str) -> str:
     """A text that cannot steer the terminal, whatever a file was called."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(
+        c if c.isprintable() or c in _JOINERS else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def short_path(path: Path) -> str:
@@ -77,7 +81,7 @@ def failures_as_json(failed: Sequence[Failure]) -> list[dict[str, str]]:
 def note_failures(failed: Sequence[Failure]) -> None:
     """Tells of the first few failures, and where to see the others."""
     for failure in failed[:SHOWN_FAILURES]:
-        note(f"  {short_path(failure.path)}: {failure.reason}")
+        note(f"  {short_path(failure.path)}: {printable(failure.reason)}")
     if len(failed) > SHOWN_FAILURES:
         more = len(failed) - SHOWN_FAILURES
         note(f"  and {more} more: see `mmsearch status --failed`")

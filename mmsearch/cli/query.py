@@ -112,8 +112,8 @@ def _medium_of(text: str) -> MediaKind | None:
     except (OSError, ValueError, RuntimeError):  # too long, a NUL in it, or no such user's home
         return None
     kind = kind_of(path.name)
-    if kind is MediaKind.TEXT:
-        kind = None
+    if kind is MediaKind.TEXT:  # its name can be looked for; what is in it is no question
+        return None
     if kind is not None and not exists and " " not in text:
         note(f"There is no file {printable(text)} here, so these words are searched for.")
     if not exists:
@@ -155,7 +155,7 @@ def _place_in_asset(hit: Hit) -> Iterator[str]:
         end = "" if hit.end is None else f"-{clock(hit.end)}"
         yield f"{clock(hit.start)}{end}"
     if hit.text is not None:
-        text = printable(hit.text)
+        text = printable(" ".join(hit.text.split()))
         yield f'"{text[: SHOWN_TEXT - 1]}…"' if len(text) > SHOWN_TEXT else f'"{text}"'
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mmsearch.cli.options import IndexOption, JsonOption, settings_with
-from mmsearch.cli.output import failures_as_json, short_path, show, show_json
+from mmsearch.cli.output import failures_as_json, printable, short_path, show, show_json
 
 
 def status(
@@ -37,7 +37,7 @@ def status(
         return
     if failed:
         for failure in found.failed:
-            show(f"{short_path(failure.path)}: {failure.reason}")
+            show(f"{short_path(failure.path)}: {printable(failure.reason)}")
         return
     items = ", ".join(f"{count} {modality}" for modality, count in found.items.items()) or "none"
     show(f"index    {short_path(opened.path)}  ({_size(found.bytes)})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from mmsearch.catalog.records import NewItem, Origin, StoredItem
 from mmsearch.encoders.base import DualEncoder, Pixels
 from mmsearch.items import Modality, Passage
 
-TEXT_BATCH = 256
+TEXT_BATCH = 512
 """How many texts to encode at once: enough that those of like length go together."""
 
 
@@ -129,6 +130,8 @@ def _spoken(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def _batches(indices: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for start in range(0, len(indices), size):
-        yield indices[start : start + size]
+def _batches(indices: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Cuts into parts of at most ``size`` and like length: a last part of two would be a waste."""
+    if indices:
+        for part in np.array_split(np.asarray(indices), math.ceil(len(indices) / size)):
+            yield part.tolist()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmsearch.catalog.records import FileState, KnownAsset
+from mmsearch.catalog.records import ContentKey, FileState, KnownAsset
 from mmsearch.media.files import content_hash
 from mmsearch.media.formats import MediaKind
 
@@ -59,6 +59,10 @@ class Job:
     def is_timed(self) -> bool:
         """Whether it has a duration, and may take long."""
         return self.kind in (MediaKind.RECORDING, MediaKind.VIDEO)
+
+    def content_key(self, file: FileState) -> ContentKey:
+        """The key of what a state of this file holds."""
+        return ContentKey.of(file.content_hash, file.reading, self.location.name)
 
 
 def state_of_texts(texts: Sequence[str]) -> str | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mmsearch.catalog.catalog import Catalog
-from mmsearch.catalog.records import FileState, KnownAsset, NewItem, Origin, StoredItem
+from mmsearch.catalog.records import ContentKey, FileState, KnownAsset, NewItem, Origin, StoredItem
 from mmsearch.catalog.transaction import Transaction
 from mmsearch.errors import NothingToIndexError
 from mmsearch.ingest.companions import Said
@@ -62,14 +62,15 @@ class Ledger:
         self.catalog = catalog
         self.tally = tally
         self._held = catalog.readable_contents()
-        self._missing: dict[str, list[KnownAsset]] = {}
+        self._content_of = {asset: content for content, asset in self._held.items()}
+        self._missing: dict[ContentKey, list[KnownAsset]] = {}
         self._mended: set[int] = set()
         self._changes: list[Change] = []
         self._committed_at = time.monotonic()
 
     @property
-    def held(self) -> dict[tuple[str, str | None], int]:
-        """Which asset holds which content, by content hash and reading."""
+    def held(self) -> dict[ContentKey, int]:
+        """Which asset holds which content."""
         return self._held
 
     def begin(self, plan: Plan) -> None:
@@ -85,7 +86,7 @@ class Ledger:
             failure = Unreadable(state, folder.reason, UNREADABLE_FOLDER)
             self._changes.append(self._record(source.id, source.path / folder.path, failure))
         for asset in plan.missing:
-            self._missing.setdefault(asset.file.content_hash or "", []).append(asset)
+            self._missing.setdefault(_key(asset), []).append(asset)
 
     def fail(self, job: Job, failure: Unreadable) -> Entry:
         """The entry of a file that could not be read; items that it had are removed."""
@@ -139,27 +140,16 @@ class Ledger:
 
     def known_content(self, job: Job, file: FileState, said: Said) -> Entry | None:
         """The entry of a file whose content the catalog has; None where it no longer has it."""
-        content, before = file.content_hash or "", job.before
-        if (
-            before
-            and (before.file.content_hash, before.file.reading) == (content, file.reading)
-            and _is_whole(before)
-        ):
+        content, before = job.content_key(file), job.before
+        if before and job.content_key(before.file) == content and _is_whole(before):
             return self._with_texts(before, file, job, said)
         self._forget_content(before)
-        moved = next(
-            (
-                asset
-                for asset in self._missing.get(content, ())
-                if asset.file.reading == file.reading and _is_whole(asset)
-            ),
-            None,
-        )
+        moved = next(filter(_is_whole, self._missing.get(content, ())), None)
         if moved is not None:
             # The content of a file that is gone, under a new name: it was moved.
             self._missing[content].remove(moved)
             return self._with_texts(moved, file, job, said)
-        like = self._held.get((content, file.reading))
+        like = self._held.get(content)
         if like is None:
             return None
         self._count(before)
@@ -213,7 +203,7 @@ class Ledger:
         self._changes.append(partial(Transaction.put_state, asset_id=asset_id, file=file))
         self._changes.append(partial(Transaction.put_info, asset_id=asset_id, info=info))
         if problem is None:
-            self._held.setdefault((file.content_hash or "", file.reading), asset_id)
+            self._hold(job.content_key(file), asset_id)
         else:
             self.tally.fail(job.location, problem.reason)
             self._changes.append(
@@ -286,13 +276,16 @@ class Ledger:
 
         return Entry(drafts, apply)
 
+    def _hold(self, content: ContentKey, asset: int) -> None:
+        """An asset that was read can be copied from now on."""
+        if content not in self._held:
+            self._held[content] = asset
+            self._content_of[asset] = content
+
     def _forget_content(self, before: KnownAsset | None) -> None:
         """A path gets other content: what it held can no longer be copied from it."""
-        if before is None or before.file.content_hash is None:
-            return
-        key = (before.file.content_hash, before.file.reading)
-        if self._held.get(key) == before.id:
-            del self._held[key]
+        if before is not None and (content := self._content_of.pop(before.id, None)):
+            del self._held[content]
 
     def _record(self, source_id: int, location: Path, failure: Unreadable) -> Change:
         self.tally.fail(location, failure.reason)
@@ -303,6 +296,10 @@ class Ledger:
             reason=failure.reason,
             kind=failure.kind,
         )
+
+
+def _key(asset: KnownAsset) -> ContentKey:
+    return ContentKey.of(asset.file.content_hash, asset.file.reading, asset.file.path)
 
 
 def _is_whole(asset: KnownAsset) -> bool:

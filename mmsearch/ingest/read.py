@@ -6,7 +6,7 @@ from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mmsearch.catalog.records import FileState
+from mmsearch.catalog.records import ContentKey, FileState
 from mmsearch.encoders.base import ImageTransform
 from mmsearch.errors import MediaError
 from mmsearch.ingest.companions import Fits, Said, what_others_say
@@ -75,14 +75,14 @@ class FileReader:
         fits: whether the encoder's text tower takes a text whole.
         max_megapixels: larger images are refused.
         text_reader: reads the text in a picture, for jobs that ask for it.
-        embedded: content hashes and readings that need not be decoded.
+        embedded: contents that need not be decoded.
     """
 
     transform: ImageTransform
     fits: Fits
     max_megapixels: float
     text_reader: TextReader | None = None
-    embedded: Container[tuple[str, str | None]] = frozenset()
+    embedded: Container[ContentKey] = frozenset()
 
     def __call__(self, job: Job) -> Reading:
         """Reads one file; what is wrong with it is returned, not raised."""
@@ -97,14 +97,14 @@ class FileReader:
                 return self._text(job, replace(file, content_hash=hash_file(job.location)))
             data = read_bytes(job.location)
             file = replace(file, content_hash=content_hash(data))
-            if (file.content_hash, file.reading) in self.embedded:
+            if job.content_key(file) in self.embedded:
                 return KnownContent(file)
             return self._photo(job, file, data)
         except MediaError as error:
             return Unreadable.of(file, error)
 
     def _text(self, job: Job, file: FileState) -> Content | KnownContent:
-        if (file.content_hash, file.reading) in self.embedded:
+        if job.content_key(file) in self.embedded:
             return KnownContent(file)
         passages = read_text_file(job.location, self.fits)
         drafts = [Draft.of(Passage(Modality.CAPTION, text)) for text in passages]

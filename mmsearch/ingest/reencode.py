@@ -138,7 +138,7 @@ class _Reencoding:
     def _encode_frames(self, items: Sequence[ItemToEncode]) -> None:
         """Reads the frames of one video after the other again."""
         for asset, group in groupby(items, key=lambda item: item.asset_id):
-            frames = sorted(group, key=lambda item: item.start or 0.0)
+            frames = sorted(group, key=_middle)
             pictures = self._read_frames(frames[0].path, frames)
             try:
                 while batch := list(islice(pictures, COMMIT_CHANGES)):
@@ -151,7 +151,7 @@ class _Reencoding:
         transform: ImageTransform = self._encoder.transform
         images = frames_at(
             path,
-            [item.start or 0.0 for item in items],
+            [_middle(item) for item in items],
             min_size=(transform.width, transform.height),
             max_megapixels=self._max_megapixels,
         )
@@ -170,3 +170,9 @@ class _Reencoding:
     def _count(self, items: int) -> None:
         self._done += items
         self._progress(self._done, len(self._items))
+
+
+def _middle(item: ItemToEncode) -> float:
+    """The moment at which to see a frame again: its scene begins in a transition at times."""
+    start = item.start or 0.0
+    return start if item.end is None else (start + item.end) / 2

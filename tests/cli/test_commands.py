@@ -245,3 +245,36 @@ def test_a_closed_pipe_is_no_accident(mmsearch, photos: Path, tmp_path: Path) ->
 def test_version_and_completion(mmsearch) -> None:
     assert mmsearch("--version").stdout.startswith("mmsearch ")
     assert "--show-completion" in mmsearch("--help").stdout
+
+
+def test_an_interrupted_query_says_so(photos: Path, tmp_path: Path, monkeypatch) -> None:
+    import mmsearch
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    mmsearch.create(tmp_path / "index", model="testing").close()
+    monkeypatch.setattr(mmsearch.library.Index, "search", interrupt)
+    result = CliRunner().invoke(app, ["query", "red", "--index", str(tmp_path / "index")])
+
+    assert result.exit_code == 130
+    assert result.stderr == "\nmmsearch: interrupted.\n"
+
+
+def test_texts_are_shown_on_one_line_as_people_write_them(mmsearch, photos: Path) -> None:
+    (photos / "a.md").write_text("می\u200cخواهم\n")
+    (photos / "diary.md").write_text("First line\nsecond\u00a0line \u202e\u001b[31m\n")
+    mmsearch("index", photos, "--model", "testing")
+    shown = mmsearch("query", "anything").stdout
+
+    assert '"می\u200cخواهم"' in shown
+    assert '"First line second line' in shown
+    assert "\u202e" not in shown
+    assert "\x1b" not in shown
+
+
+def test_the_path_of_a_text_is_looked_for_as_words(mmsearch, photos: Path) -> None:
+    (photos / "diary.md").write_text("A long walk")
+    mmsearch("index", photos, "--model", "testing")
+
+    assert "diary.md" in mmsearch("query", "photos/diary.md", "-k", "1").stdout

@@ -82,6 +82,12 @@ def view(path: Path, colour: str) -> Path:
     return path
 
 
+def similarities(index: mmsearch.Index) -> list[float]:
+    """How much the frames look like a colour, in order of time."""
+    hits = index.search("blue", modality="frame", k=100, grouped=False)
+    return [hit.similarity or 0.0 for hit in sorted(hits, key=lambda hit: hit.start or 0.0)]
+
+
 def transcript(index: mmsearch.Index) -> list[tuple[str, float | None, float | None]]:
     hits = index.search("anything", modality="transcript", k=100, grouped=False)
     found = [(hit.text or "", hit.start, hit.end) for hit in hits]
@@ -182,6 +188,17 @@ def test_a_copy_has_what_was_recognised_though_the_original_has_a_transcript_now
     index.add(media)
 
     assert transcript(index) == [SPOKEN[0], ("It was in Porto.", 2.0, 4.5), SPOKEN[1]]
+
+
+def test_a_recording_that_is_called_a_photo_is_none(index, media, recogniser) -> None:
+    record(media / "talk.wav")
+    (media / "talk.srt").write_text("1\n00:00:02,000 --> 00:00:04,500\nIt was in Porto.\n")
+    index.add(media)
+    (media / "talk.wav").rename(media / "talk.png")
+    report = index.add(media)
+
+    assert [failure.path.name for failure in report.failed] == ["talk.png"]
+    assert index.status().items == {}
 
 
 def test_a_description_counts_beside_a_transcript(index, media, recogniser) -> None:
@@ -344,7 +361,9 @@ def test_a_video_that_was_cut_short_goes_on(index, video, recogniser) -> None:
 def test_another_encoder_embeds_frames_and_speech_anew(index, video, recogniser) -> None:
     index.add(video.parent)
     before = index.status().items
+    looks = similarities(index)
     index.reencode(TinyEncoder(seed=4))
+    assert similarities(index) == pytest.approx(looks, abs=0.02)
 
     assert index.status().items == before
     assert recogniser.chunks_read == 2
