@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from mmsearch.errors import DatasetError
 from mmsearch.items import Failure
-from mmsearch.media.caption_files import CaptionRow, match_captions, read_caption_rows
+from mmsearch.media.caption_files import CaptionRow, match_captions
+
+ReadCaptions: TypeAlias = Callable[[Path], list[CaptionRow]]
+"""As `mmsearch.media.caption_files.read_caption_rows`."""
 
 
 @dataclass(slots=True)
@@ -25,12 +29,12 @@ class CaptionCollection:
     failed: list[Failure] = field(default_factory=list)
 
     @classmethod
-    def read(cls, files: Sequence[Path]) -> CaptionCollection:
-        """Reads caption files; what is wrong with one is noted, not raised."""
+    def of(cls, files: Sequence[Path], read: ReadCaptions) -> CaptionCollection:
+        """Reads caption files with ``read``; what is wrong with one is noted, not raised."""
         found = cls()
         for path in files:
             try:
-                found.rows.extend(read_caption_rows(path))
+                found.rows.extend(read(path))
             except DatasetError as error:
                 found.failed.append(Failure(path, str(error)))
         return found

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from mmsearch.catalog.catalog import Catalog
 from mmsearch.errors import SourceNotFoundError
 from mmsearch.index import IndexDirectory
-from mmsearch.ingest.collection import CaptionCollection
+from mmsearch.ingest.collection import CaptionCollection, ReadCaptions
 from mmsearch.ingest.ledger import Ledger
 from mmsearch.ingest.plan import Plan, SpeechModels, make_plan
 from mmsearch.ingest.run import Models, Progress, Run, no_progress
@@ -73,12 +74,13 @@ def update_index(
     with directory.writing() as catalog:
         for path in request.paths:  # a mistake is found before anything is stored
             discover(path, exclude=request.exclude or ())
+        read_captions = cache(read_caption_rows)  # once, though several sources may have them
         for path in request.caption_files:
-            read_caption_rows(path)
+            read_captions(path)
         plans = []
         for scope in _scopes(catalog, request):
             try:
-                plans.append(_plan(catalog, scope, speech, tally))
+                plans.append(_plan(catalog, scope, read_captions, speech, tally))
             except SourceNotFoundError as error:
                 if request.paths:
                     raise
@@ -104,8 +106,14 @@ def _scopes(catalog: Catalog, request: Request) -> list[Scope]:
     ]
 
 
-def _plan(catalog: Catalog, scope: Scope, speech: SpeechModels, tally: Tally) -> Plan:
-    collection = CaptionCollection.read(scope.source.caption_files)
+def _plan(
+    catalog: Catalog,
+    scope: Scope,
+    read_captions: ReadCaptions,
+    speech: SpeechModels,
+    tally: Tally,
+) -> Plan:
+    collection = CaptionCollection.of(scope.source.caption_files, read_captions)
     for failure in collection.failed:
         tally.fail(failure.path, failure.reason)
     return make_plan(scope, catalog.known_assets(scope.source.id), collection, speech)
