@@ -99,13 +99,21 @@ def _read_split_file(split: Path, rows: Sequence[CaptionRow], captions: Path) ->
     return [known[name] for name in names]
 
 
+def _is_file(path: Path) -> bool:
+    """Whether there is one; a whole photo in base64 is no possible name."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def _locate(names: Sequence[str], images: Path) -> list[Path]:
     paths: list[Path] = []
     missing: list[str] = []
     for name in names:
         # Karpathy files name COCO's own folders, which a copy of the photos may not have.
         candidates = (images / name, images / name.rpartition("/")[2])
-        path = next((path for path in candidates if path.is_file()), None)
+        path = next((path for path in candidates if _is_file(path)), None)
         if path is None:
             missing.append(name)
         else:

@@ -1,7 +1,7 @@
 """Retrieval metrics: recall at k and mean reciprocal rank, in both directions.
 
 Ties count pessimistically: whatever scores as high as the right answer is ranked before it, so
-an encoder that maps everything to one point gets no credit.
+an encoder that maps everything to one point, or to nothing (NaN), gets no credit.
 """
 
 from __future__ import annotations
@@ -70,8 +70,9 @@ def text_to_image_ranks(
         block = slice(start, start + _BLOCK)
         similarity = texts[block] @ images.T
         right = np.take_along_axis(similarity, photo_of_caption[block, None], axis=1)
-        # The right photo is as high as itself, which makes the best rank 1.
-        ranks[block] = np.count_nonzero(similarity >= right, axis=1)
+        # The right photo is as high as itself, which makes the best rank 1. "Not lower" counts
+        # NaN, which a broken encoder gives, against it.
+        ranks[block] = np.count_nonzero(~(similarity < right), axis=1)
     return ranks
 
 
@@ -92,5 +93,5 @@ def image_to_text_ranks(
         similarity = images[block] @ texts.T
         own = photo_of_caption[None, :] == np.arange(len(images))[block, None]
         best = np.where(own, similarity, -np.inf).max(axis=1, keepdims=True)
-        ranks[block] = 1 + np.count_nonzero((similarity >= best) & ~own, axis=1)
+        ranks[block] = 1 + np.count_nonzero(~(similarity < best) & ~own, axis=1)
     return ranks

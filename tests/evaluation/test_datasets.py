@@ -231,6 +231,9 @@ def test_what_is_missing_is_named(photos: Path, tmp_path: Path) -> None:
     captions = write(tmp_path / "captions.tsv", TSV + "c.jpg\ta cat\nd.jpg\ta dog\n")
     with pytest.raises(DatasetError, match=r"2 of 4 photos are not in .*; the first is c\.jpg"):
         read_captioned_photos(photos, captions)
+    inline = write(tmp_path / "inline.tsv", "image\tcaption\n" + "QUJD" * 1000 + "\ta cat\n")
+    with pytest.raises(DatasetError, match="1 of 1 photos are not in"):
+        read_captioned_photos(photos, inline)
     with pytest.raises(DatasetError, match="no folder"):
         read_captioned_photos(tmp_path / "nowhere", captions)
     with pytest.raises(DatasetError, match="no file"):

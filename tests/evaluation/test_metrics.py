@@ -68,6 +68,14 @@ def test_one_point_for_everything_earns_nothing() -> None:
     assert set(image_to_text_ranks(images, texts, owners)) == {19}
 
 
+def test_not_a_number_earns_nothing() -> None:
+    """As an encoder gives that overflows."""
+    images, texts = np.eye(3, dtype=np.float32), np.full((3, 3), np.nan, dtype=np.float32)
+    owners = np.arange(3)
+    assert text_to_image_ranks(images, texts, owners).tolist() == [3, 3, 3]
+    assert image_to_text_ranks(images, texts, owners).tolist() == [3, 3, 3]
+
+
 def test_metrics_are_percentages() -> None:
     metrics = RetrievalMetrics.of_ranks(np.array([1, 2, 5, 10, 11, 100]))
     assert metrics.as_dict() == {
