@@ -53,8 +53,11 @@ class Gains:
         return np.where(self.ids[at] == ids, self.values[at], 0.0)
 
     def best(self, count: int) -> NDArray[np.int64]:
-        """Ids of the items that gain most, equal gains by ascending id."""
-        return self.ids[np.argsort(-self.values, kind="stable")[:count]]
+        """Ids of the items that gain most, ascending: ``count``, and all that gain as much."""
+        if count >= len(self.ids):
+            return self.ids
+        least = float(np.partition(self.values, -count)[-count])
+        return self.ids[self.values >= least]
 
     def among(self, ids: NDArray[np.int64]) -> Gains:
         """Only those of the items with these ids."""

@@ -132,12 +132,12 @@ class Ranker:
         unseen = -np.inf if exhausted else scale(similarities)[-1]
         if medium not in self.gains:
             return Candidates(found, similarities, scale(similarities), unseen)
-        # Of many items with the same words, the most similar count; of those with the most
-        # telling words, all.
+        # Of many items with the same words, the most similar count; likewise of those with the
+        # most telling words, which may be far less similar than others with some.
         telling = self.gains[medium]
         searches = [nearest, self._search(telling.ids, depth)]
         if len(telling.ids) > depth:
-            searches.append(self._search(np.sort(telling.best(depth)), depth))
+            searches.append(self._search(telling.best(depth), depth))
         found, first = np.unique(np.concatenate([ids for _, ids in searches]), return_index=True)
         similarities = np.concatenate([similarities for similarities, _ in searches])[first]
         gained = telling.of(found)

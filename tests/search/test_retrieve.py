@@ -77,6 +77,19 @@ def test_a_name_is_found_however_little_the_vectors_think_of_it(collect: Collect
     assert collection.names("p77", k=1) == ["p77.jpg"]
 
 
+def test_of_many_items_with_all_words_the_most_similar_is_first(collect: Collect) -> None:
+    """Though as many others with one of the words are more similar, and were there before."""
+    collection = collect(
+        [
+            *notes(1000),
+            *((f"port{n}.txt", [(CAPTION, 0.6, "the harbour")]) for n in range(100)),
+            *((f"some{n}.txt", [(CAPTION, 0.4, "the harbour in winter")]) for n in range(100)),
+            ("best.txt", [(CAPTION, 0.55, "the harbour in winter")]),
+        ]
+    )
+    assert collection.names("harbour winter", k=1) == ["best.txt"]
+
+
 def test_a_word_shared_by_chance_does_not_outweigh_meaning(collect: Collect) -> None:
     collection = collect(
         [
