@@ -6,14 +6,14 @@ by one, for each of them keeps all cores busy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
 from mmsearch.encoders.base import DualEncoder
-from mmsearch.ingest.drafts import TEXT_BATCH, embed
+from mmsearch.ingest.embedder import Embedder
 from mmsearch.ingest.jobs import Job
 from mmsearch.ingest.ledger import Entry, Ledger
 from mmsearch.ingest.overlap import map_ahead
@@ -56,8 +56,6 @@ class Run:
         self._ledger = ledger
         self._models = models
         self._max_megapixels = max_megapixels
-        self._waiting: list[Entry] = []
-        self._pictures = self._texts = 0
 
     @cached_property
     def _encoder(self) -> DualEncoder:
@@ -94,15 +92,15 @@ class Run:
         results = map_ahead(read, jobs, batch=self._encoder.batch_size)
         long = []
         done = 0
-        with closing(results):
+        with closing(results), Embedder(self._ledger, self._encoder) as embedder:
             for job, reading in results:
                 if job.is_timed and self._ledger.needs_recognition(job, reading.said):
                     long.append(replace(job, reads_content=True))
                     continue
-                self._take(job, reading, read)
+                for entry in self._entries(job, reading, read):
+                    embedder.add(entry)
                 done += 1
                 progress(done)
-        self._embed()
         return long
 
     def _file_reader(self, jobs: Sequence[Job]) -> FileReader:
@@ -116,12 +114,11 @@ class Run:
             embedded=self._ledger.held,
         )
 
-    def _take(self, job: Job, reading: Reading, read: FileReader) -> None:
+    def _entries(self, job: Job, reading: Reading, read: FileReader) -> Iterator[Entry]:
         """Decides what a file that was read means to the catalog."""
-        self._wait(self._ledger.companions(job, reading.said))
+        yield self._ledger.companions(job, reading.said)
         said = self._ledger.with_kept_captions(job, reading.said)
-        self._wait(self._entry(job, replace(reading, said=said), read))
-        self._ledger.commit_when_due()
+        yield self._entry(job, replace(reading, said=said), read)
 
     def _entry(self, job: Job, reading: Reading, read: FileReader) -> Entry:
         ledger, content, said = self._ledger, reading.content, reading.said
@@ -137,22 +134,3 @@ class Run:
             return ledger.new_content(job, content, said)
         assert isinstance(content, Unreadable)
         return ledger.fail(job, content)
-
-    def _wait(self, entry: Entry) -> None:
-        """Keeps an entry until there is a batch to embed."""
-        self._waiting.append(entry)
-        pictures = sum(draft.pixels is not None for draft in entry.drafts)
-        self._pictures += pictures
-        self._texts += len(entry.drafts) - pictures
-        is_full = self._pictures >= self._encoder.batch_size or self._texts >= TEXT_BATCH
-        if is_full or len(self._waiting) >= TEXT_BATCH:
-            self._embed()
-
-    def _embed(self) -> None:
-        """Embeds all that waits."""
-        drafts = [draft for entry in self._waiting for draft in entry.drafts]
-        items = iter(embed(self._encoder, drafts))
-        for entry in self._waiting:
-            self._ledger.put(entry, [next(items) for _ in entry.drafts])
-        self._waiting.clear()
-        self._pictures = self._texts = 0
