@@ -47,7 +47,7 @@ def retrieve(
         candidates = ranker.best(depth)
         hits = _hits(snapshot.reader, candidates)
         if grouped:
-            hits = _by_asset(hits)
+            hits = _by_asset(hits, listed=max(k, OTHERS + 1))
         # Deeper only where items of the same few assets fill the top.
         if depth >= ranker.items or (len(hits) >= k and hits[k - 1].score >= candidates.unseen):
             return [replace(hit, rank=rank) for rank, hit in enumerate(hits[:k], 1)]
@@ -82,8 +82,12 @@ def _hits(reader: CatalogReader, candidates: Candidates) -> list[Hit]:
     ]
 
 
-def _by_asset(hits: list[Hit]) -> list[Hit]:
-    """The best hit of each asset, with the others under it."""
+def _by_asset(hits: list[Hit], *, listed: int) -> list[Hit]:
+    """The best hit of each asset, with the others under it.
+
+    Only others among the first ``listed`` of all hits say something about the query; a recording
+    has hundreds of sentences.
+    """
     assets: dict[int, list[Hit]] = {}
     for hit in hits:
         assets.setdefault(hit.asset, []).append(hit)
@@ -91,7 +95,9 @@ def _by_asset(hits: list[Hit]) -> list[Hit]:
         replace(
             best,
             others=tuple(
-                replace(other, rank=rank) for rank, other in enumerate(others[:OTHERS], 2)
+                replace(other, rank=rank)
+                for rank, other in enumerate(others[:OTHERS], 2)
+                if other.rank <= listed
             ),
         )
         for best, *others in assets.values()
