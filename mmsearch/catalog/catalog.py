@@ -174,6 +174,16 @@ class Catalog:
                 for row in session.scalars(query)
             ]
 
+    def collection_items(self, source_id: int) -> list[tuple[int, str, str]]:
+        """What caption files say of the files of a source: item ids, paths and texts."""
+        query = (
+            select(ItemRow.id, AssetRow.path, ItemRow.text)
+            .join(AssetRow, AssetRow.id == ItemRow.asset_id)
+            .where(AssetRow.source_id == source_id, ItemRow.origin == Origin.COLLECTION.value)
+        )
+        with self._session() as session:
+            return [(item, path, text or "") for item, path, text in session.execute(query)]
+
     def begin_encoder(self, encoder: StoredEncoder) -> int:
         """Registers an encoder that the index will change to; returns its row id.
 

@@ -152,10 +152,7 @@ class Transaction:
         self._put_caption_file(source_id, relative_to_index(path, self._directory))
 
     def remove_caption_file(self, source_id: int, path: Path) -> None:
-        """Forgets a caption file, and all captions that the source's files have from such files.
-
-        The next run reads those of the files that remain again.
-        """
+        """Forgets a caption file; the source's captions stay, and are compared in the next run."""
         self._session.execute(
             delete(CaptionFileRow).where(
                 CaptionFileRow.source_id == source_id,
@@ -163,12 +160,6 @@ class Transaction:
             )
         )
         in_source = AssetRow.source_id == source_id
-        self._session.execute(
-            delete(ItemRow).where(
-                ItemRow.origin == Origin.COLLECTION.value,
-                ItemRow.asset_id.in_(select(AssetRow.id).where(in_source)),
-            )
-        )
         self._session.execute(update(AssetRow).where(in_source).values(captions=None))
 
     def remove_source(self, source_id: int) -> None:

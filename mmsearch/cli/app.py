@@ -25,7 +25,7 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="mmsearch",
     cls=_Commands,
-    help="Search photos by meaning, on your own machine.",
+    help="Search photos, captions, recordings and videos by meaning, on your own machine.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

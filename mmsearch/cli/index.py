@@ -122,6 +122,9 @@ def index(
                 show_json(_as_json(report))
             else:
                 _show(report, given, opened)
+                if captions and report.unmatched_captions:
+                    unmatched = report.unmatched_captions
+                    note(f"Of the captions, {unmatched} name no file that is indexed.")
     except KeyboardInterrupt:
         note("\nmmsearch: interrupted. What was done is kept; run the same command to go on.")
         raise typer.Exit(INTERRUPTED) from None
@@ -171,8 +174,6 @@ def _show(report: IndexReport, paths: list[Path], opened: Index) -> None:
         )
         more = ", ..." if len(report.other_kinds) > SHOWN_KINDS else ""
         note(f"Left alone, as nothing in such files can be searched: {kinds}{more}.")
-    if report.unmatched_captions:
-        note(f"{report.unmatched_captions} captions name no file that is indexed.")
 
 
 def _as_json(report: IndexReport) -> dict[str, object]:

@@ -102,7 +102,9 @@ def progress_bar(what: str, unit: str) -> Iterator[Progress]:
         if total and bar is None:
             bar = tqdm(total=total, desc=what, unit=unit, file=sys.stderr, dynamic_ncols=True)
         if bar is not None:
-            bar.update(round(done, 2) - bar.n)
+            # Set, not added to: sums of parts would show as 24.0 of 24.
+            bar.n = int(done) if done == int(done) else round(done, 2)
+            bar.update(0)
 
     try:
         yield progress

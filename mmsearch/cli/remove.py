@@ -30,8 +30,12 @@ def remove(
 
     settings = settings_with(index=index)
     with mmsearch.open(settings.index_path()) as opened:
+        before = sum(opened.status().items.values())
         removed = opened.remove(*paths)
+        items = before - sum(opened.status().items.values())
     if json:
         show_json({"removed": removed})
+    elif items and not removed:
+        show(f"{items} captions removed")
     else:
         show(f"{removed} removed")

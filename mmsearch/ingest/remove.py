@@ -9,7 +9,9 @@ from mmsearch.catalog.catalog import Catalog
 from mmsearch.catalog.records import KnownAsset, Source
 from mmsearch.errors import SourceNotFoundError
 from mmsearch.index import IndexDirectory
+from mmsearch.ingest.collection import CaptionCollection
 from mmsearch.ingest.sources import Scope
+from mmsearch.media.caption_files import read_caption_rows
 
 
 def remove_paths(directory: IndexDirectory, paths: Sequence[Path]) -> int:
@@ -26,11 +28,11 @@ def remove_paths(directory: IndexDirectory, paths: Sequence[Path]) -> int:
     """
     sources: dict[int, Source] = {}
     assets: dict[int, KnownAsset] = {}
-    caption_files: list[tuple[int, Path]] = []
+    caption_files: list[tuple[Source, Path]] = []
     with directory.writing() as catalog:
         for path in paths:
             whole, part = _indexed_at(catalog, path)
-            told = [(s.id, path) for s in catalog.sources() if path in s.caption_files]
+            told = [(s, path) for s in catalog.sources() if path in s.caption_files]
             caption_files += told
             if not whole and not part and not told:
                 known = ", ".join(str(s.path) for s in catalog.sources()) or "none"
@@ -39,12 +41,14 @@ def remove_paths(directory: IndexDirectory, paths: Sequence[Path]) -> int:
                 )
             sources.update((source.id, source) for source in whole)
             assets.update((asset.id, asset) for asset in part)
+        gone = [item for source, path in caption_files for item in _told_by(catalog, source, path)]
         with catalog.transaction() as change:
             change.remove_assets(assets)
-            for source_id, path in caption_files:
-                change.remove_caption_file(source_id, path)
-            for source in sources:
-                change.remove_source(source)
+            for source, path in caption_files:
+                change.remove_caption_file(source.id, path)
+            change.remove_items(gone)
+            for source_id in sources:
+                change.remove_source(source_id)
     return len(assets)
 
 
@@ -61,3 +65,25 @@ def _indexed_at(catalog: Catalog, path: Path) -> tuple[list[Source], list[KnownA
             known = catalog.known_assets(source.id).items()
             part.extend(asset for name, asset in known if scope.holds(name))
     return whole, part
+
+
+def _told_by(catalog: Catalog, source: Source, path: Path) -> list[int]:
+    """Ids of the captions that no caption file of a source but this one brings.
+
+    None where another one cannot be read now: the next run that can decides.
+    """
+    others = [file for file in source.caption_files if file != path]
+    remaining = CaptionCollection.of(others, read_caption_rows)
+    if remaining.failed:
+        return []
+    said, _ = remaining.by_path(catalog.known_assets(source.id))
+    return [
+        item
+        for item, asset, text in catalog.collection_items(source.id)
+        # A long caption is stored in passages.
+        if not any(_plain(text) in _plain(caption) for caption in said.get(asset, ()))
+    ]
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())

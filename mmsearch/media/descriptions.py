@@ -24,13 +24,15 @@ _NUMBER = re.compile(
 _WRITTEN_BY_PROGRAMS = re.compile(
     r"(created (with|by) (the )?gimp|creator: gd-jpeg|lead technologies|file written by adobe|"
     r"processed by ebay|optimized by jpeg|compressed by jpeg|intel\(r\) jpeg library|lavc\d|"
-    r"handmade software|dcim[\\/]|charset=|xmp\.|resized with|edited with|software:)",
+    r"handmade software|dcim[\\/]|charset=|xmp\.|resized with|edited with|software:|file source:|"
+    r"https?://\S+$|cmp\d[\w. ]*0x[0-9a-f]+)",
     re.IGNORECASE,
 )
 _SETTINGS = re.compile(r"(?:[\w ./-]{1,40}[:=][^;:=]{0,40};\s*){2,}")  # filter: 0; touch: (-1, -1);
 _LONGEST_MARK = 100  # characters of what devices write
 _MIN_READABLE = 0.7  # share of letters, digits, blanks and common marks; binary data has less
 _MOST = 1000  # captions, and keywords; what has more is data
+_JOINERS = "\u200c\u200d"  # which Persian and emoji need
 _MARKS = frozenset(" .,;:!?'\"()[]/&-%#@+*_|~<>=\n")
 
 
@@ -104,7 +106,7 @@ def _is_file_name(text: str) -> bool:
 def _cleaned(text: str) -> str:
     """Lines without runs of blanks; characters that show nothing become blanks."""
     lines = text.replace("\0", "\n").splitlines()
-    shown = ("".join(c if c.isprintable() or c == "\u200d" else " " for c in s) for s in lines)
+    shown = ("".join(c if c.isprintable() or c in _JOINERS else " " for c in s) for s in lines)
     return "\n".join(" ".join(line.split()) for line in shown).strip()
 
 

@@ -204,6 +204,26 @@ def test_a_caption_file_is_taken_out_with_its_captions(index, photos, collection
         index.remove(collection)
 
 
+def test_taking_out_one_caption_file_leaves_what_another_says(
+    index, photos, collection, tmp_path, encoder
+) -> None:
+    long = "A wall. " + "It was painted on a warm morning in June by two of us. " * 20
+    other = tmp_path / "other.csv"
+    other.write_text(f'image,caption\nred.png,a red wall\nblue.png,"{long}"\n')
+    index.add(photos, captions=[collection, other])
+    before = set(captions(index, "blue.png"))
+    assert len(before) > 1
+    encoder.forget()
+    index.remove(collection)
+
+    assert captions(index, "yellow.png") == []
+    assert set(captions(index, "red.png")) == {"a red wall"}
+    assert set(captions(index, "blue.png")) == before
+    index.update()
+    assert captions(index, "red.png") == ["a red wall"]
+    assert encoder.images == 0
+
+
 def test_a_caption_file_that_cannot_be_read_stops_before_anything_is_stored(
     index, photos, tmp_path
 ) -> None:

@@ -107,6 +107,9 @@ def test_japanese_user_comment() -> None:
     [
         "OLYMPUS DIGITAL CAMERA         ",
         "SONY DSC",
+        "cmp3.10.3.2Lq3 0x756ffbf7",
+        "File source: http://commons.wikimedia.org/wiki/File:X.jpg",
+        "https://example.org/photo/1",
         "SANYO DIGITAL CAMERA",
         "<Digimax i50 MP3, Samsung #1 MP3>",
         "DCIM\\100MEDIA\\DJI_0001.JPG",
