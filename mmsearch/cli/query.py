@@ -78,10 +78,13 @@ def query(
         opened.max_megapixels = settings.max_megapixels
         opened.speech_model = settings.speech_model
         started = time.perf_counter()
+        words = text
+        if asked_by in (MediaKind.RECORDING, MediaKind.VIDEO):
+            words = opened.transcribe(text)
+            note(f"Heard: {printable(words)}")
         hits = opened.search(
-            text if asked_by is None else None,
+            None if asked_by is MediaKind.PHOTO else words,
             image=text if asked_by is MediaKind.PHOTO else None,
-            audio=text if asked_by in (MediaKind.RECORDING, MediaKind.VIDEO) else None,
             modality=modality,
             folder=folder,
             k=k,
@@ -131,7 +134,7 @@ def _show(hits: list[Hit]) -> None:
         taken = hit.info.captured_at
         rows.append(
             (
-                f"{hit.score:.3f}",
+                f"{round(hit.score, 3) + 0.0:.3f}",
                 f"{taken:%Y-%m-%d}" if taken else "-",
                 " ".join([short_path(hit.path), *_place_in_asset(hit)]),
             )

@@ -7,12 +7,16 @@ model of the extra ``speech``.
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import mmsearch
 from tests.conftest import SHARED_DATA
+from tests.spoken import can_speak, speak
 
 SPEECH = SHARED_DATA / "speech"
 FLICKR = SHARED_DATA / "flickr8k"
@@ -117,3 +121,21 @@ def test_the_distractors_are_many(index) -> None:
     items = index.status().items
     assert items["caption"] == 5 * DISTRACTORS
     assert items["transcript"] >= len(PARAPHRASES)
+
+
+@pytest.mark.slow
+def test_a_spoken_question_is_recognised_and_searched_for(index, tmp_path: Path) -> None:
+    if not can_speak():
+        pytest.skip("needs espeak-ng, which the extra `test` brings")
+    question = tmp_path / "question.wav"
+    speak(question, "What can you do for your country?")
+    done = subprocess.run(
+        [sys.executable, "-m", "mmsearch", "query", question, "--index", index.path, "--paths"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stderr.startswith("Heard: ")
+    assert "country" in done.stderr
+    assert done.stdout.splitlines()[0].endswith("jfk.flac")
