@@ -81,8 +81,8 @@ def test_an_interrupt_keeps_what_was_done_and_says_so(tmp_path: Path) -> None:
         index_command(tmp_path / "index", photos), stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
-    while "photos/s" not in process.stderr.read(80):  # the bar is moving: work is under way
-        pass
+    while "files/s" not in (shown := process.stderr.read(80)):  # the bar moves: work is under way
+        assert shown, "the run ended before it could be interrupted"
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
 
