@@ -3,50 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from PIL import Image, PngImagePlugin
 
 import mmsearch
-from mmsearch.encoders.base import Embeddings, Pixels
 from mmsearch.errors import DatasetError, SourceNotFoundError
 from mmsearch.items import Modality
 from mmsearch.testing import TinyEncoder, make_photo
-
-
-class CountingEncoder(TinyEncoder):
-    """Remembers what it encoded."""
-
-    images = 0
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.texts: list[str] = []
-
-    def encode_images(self, pixels: Pixels) -> Embeddings:
-        self.images += len(pixels)
-        return super().encode_images(pixels)
-
-    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        self.texts += texts
-        return super().encode_texts(texts)
-
-    def forget(self) -> None:
-        self.images = 0
-        self.texts.clear()
-
-
-@pytest.fixture
-def encoder() -> CountingEncoder:
-    return CountingEncoder()
-
-
-@pytest.fixture
-def index(tmp_path: Path, encoder: CountingEncoder):
-    with mmsearch.create(tmp_path / "index", model=encoder) as made:
-        yield made
 
 
 def captions(index: mmsearch.Index, name: str | None = None) -> list[str]:

@@ -27,27 +27,7 @@ from mmsearch.errors import (
     UnsupportedFormatError,
 )
 from mmsearch.testing import TinyEncoder, make_photo
-
-
-class CountingEncoder(TinyEncoder):
-    """Remembers how many images it encoded."""
-
-    encoded = 0
-
-    def encode_images(self, pixels: Pixels) -> Embeddings:
-        self.encoded += len(pixels)
-        return super().encode_images(pixels)
-
-
-@pytest.fixture
-def encoder() -> CountingEncoder:
-    return CountingEncoder()
-
-
-@pytest.fixture
-def index(tmp_path: Path, encoder: CountingEncoder):
-    with mmsearch.create(tmp_path / "index", model=encoder) as made:
-        yield made
+from tests.ingest.counting import CountingEncoder
 
 
 def counts(report: mmsearch.IndexReport) -> tuple[int, int, int, int, int]:
@@ -68,7 +48,7 @@ def names(index: mmsearch.Index, text: str = "red") -> list[str]:
 def test_a_second_run_reads_nothing(index, photos, encoder) -> None:
     assert counts(index.add(photos)) == (4, 0, 0, 0, 0)
     assert counts(index.add(photos)) == (0, 0, 0, 4, 0)
-    assert encoder.encoded == 4
+    assert encoder.images == 4
 
 
 def test_a_changed_photo_is_encoded_again(index, photos, encoder) -> None:
@@ -76,7 +56,7 @@ def test_a_changed_photo_is_encoded_again(index, photos, encoder) -> None:
     make_photo(photos / "green.png", "red", size=(30, 30))
 
     assert counts(index.add(photos)) == (0, 1, 0, 3, 0)
-    assert encoder.encoded == 5
+    assert encoder.images == 5
     assert set(names(index)[:2]) == {"red.png", "green.png"}
 
 
@@ -85,7 +65,7 @@ def test_a_touched_photo_is_not_encoded_again(index, photos, encoder) -> None:
     os.utime(photos / "red.png", (1, 1))
 
     assert counts(index.add(photos)) == (0, 0, 0, 4, 0)
-    assert encoder.encoded == 4
+    assert encoder.images == 4
     # ... and its new time is remembered: the content is not even read the next time.
     (photos / "red.png").chmod(0)
     assert counts(index.add(photos)) == (0, 0, 0, 4, 0)
@@ -101,7 +81,7 @@ def test_a_renamed_photo_keeps_its_item(index, photos, encoder) -> None:
     assert after.path == photos / "deep" / "rose.png"
     assert (after.item, after.asset) == (before.item, before.asset)
     assert after.similarity == before.similarity
-    assert encoder.encoded == 4
+    assert encoder.images == 4
 
 
 def test_a_copied_photo_reuses_the_embedding(index, photos, encoder) -> None:
@@ -110,7 +90,7 @@ def test_a_copied_photo_reuses_the_embedding(index, photos, encoder) -> None:
 
     assert counts(index.add(photos)) == (1, 0, 0, 4, 0)
     assert set(names(index)[:2]) == {"red.png", "copy.png"}
-    assert encoder.encoded == 4
+    assert encoder.images == 4
 
 
 def test_photos_that_swap_names_keep_their_answers_right(index, photos, encoder) -> None:
@@ -153,7 +133,7 @@ def test_an_outer_folder_takes_the_inner_one_over(index, photos, encoder) -> Non
     assert counts(index.add(photos)) == (2, 0, 0, 2, 0)
     assert index.status().sources == (photos,)
     assert len(names(index)) == 4
-    assert encoder.encoded == 4
+    assert encoder.images == 4
 
 
 def test_a_single_file_is_a_source(index, photos) -> None:
@@ -317,7 +297,7 @@ def test_reencoding_goes_on_where_it_stopped(tmp_path: Path) -> None:
             self.limit = limit
 
         def encode_images(self, pixels: Pixels) -> Embeddings:
-            if self.encoded + len(pixels) > self.limit:
+            if self.images + len(pixels) > self.limit:
                 raise KeyboardInterrupt
             return super().encode_images(pixels)
 
@@ -329,7 +309,7 @@ def test_reencoding_goes_on_where_it_stopped(tmp_path: Path) -> None:
         assert len(index.search("blue", k=200)) == 150
         rest = Stopping(1, limit=1000)
         index.reencode(rest)
-        assert rest.encoded == 150 - 128
+        assert rest.images == 150 - 128
         assert len(index.search("blue", k=200)) == 150
 
 
@@ -451,7 +431,7 @@ def test_the_same_weights_under_another_name_are_no_other_encoder(index, photos,
     index.add(photos)
     moved = Moved()
     index.reencode(moved)
-    assert moved.encoded == 0
+    assert moved.images == 0
     with mmsearch.open(index.path) as again, pytest.raises(UnknownEncoderError, match="elsewhere"):
         again.search("red")
 
