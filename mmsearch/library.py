@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -70,6 +70,7 @@ def open(
         with directory.reading() as reader:
             made_with = reader.encoder().id
         if encoder.id != made_with:
+            directory.close()
             raise EncoderMismatchError(
                 f"This index was made with the encoder {made_with}, not {encoder.id}; "
                 "Index.reencode changes the encoder of an index."
@@ -336,13 +337,10 @@ class Index:
 
         if request.ocr:
             require_text_reader()
-        models = Models(
-            encoder=lambda: self.encoder,
-            recogniser=lambda: self._speech.recogniser(self.speech_model),
-            text_reader=_text_reader,
-        )
-        speech = self._speech.models(self.speech_model)
-        return update_index(self._directory, models, speech, request, progress=progress)
+        recogniser = partial(self._speech.recogniser, self.speech_model)
+        models = Models(lambda: self.encoder, recogniser, _text_reader)
+        at_hand = self._speech.models(self.speech_model)
+        return update_index(self._directory, models, at_hand, request, progress=progress)
 
 
 def _text_reader() -> TextReader:

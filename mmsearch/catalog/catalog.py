@@ -57,8 +57,12 @@ class Catalog:
         require_catalog(directory)
         self._directory = directory
         self._engine = _connect(directory / CATALOG_NAME, journal="WAL")
-        with _reading_errors(directory):
-            migrate(self._engine)
+        try:
+            with _reading_errors(directory):
+                migrate(self._engine)
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     @classmethod
     def create(cls, directory: Path, encoder: StoredEncoder) -> Catalog:
