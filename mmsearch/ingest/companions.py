@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmsearch.catalog.records import Origin
 from mmsearch.errors import MediaError, UnsupportedFormatError
-from mmsearch.ingest.drafts import Draft
+from mmsearch.ingest.drafts import Draft, text_drafts
 from mmsearch.ingest.jobs import Companion, Job
-from mmsearch.items import Modality, Passage
+from mmsearch.items import Modality
 from mmsearch.media.captions import read_sidecar
 from mmsearch.media.formats import suffix_of
-from mmsearch.media.passages import cut_passages
+from mmsearch.media.passages import Fits
 from mmsearch.media.transcripts import TRANSCRIPT_SUFFIXES, read_transcript
-
-Fits = Callable[[str], bool]
 
 
 @dataclass(slots=True)
@@ -50,29 +47,22 @@ def what_others_say(job: Job, fits: Fits) -> Said:
     for companion in job.companions:
         may_be_transcript = job.is_timed and suffix_of(companion.file.path) in TRANSCRIPT_SUFFIXES
         try:
-            passages = _read(companion.location, may_be_transcript, fits)
+            drafts = _read(companion.location, may_be_transcript, fits)
         except MediaError as error:
             said.failed.append((companion, error))
             continue
-        is_transcript = any(passage.modality is Modality.TRANSCRIPT for passage in passages)
+        is_transcript = any(draft.modality is Modality.TRANSCRIPT for draft in drafts)
         if not (is_transcript and said.has_transcript):
-            said.drafts.extend(Draft.of(passage, Origin.COMPANION) for passage in passages)
-    for caption in job.captions or ():
-        for text in cut_passages(caption, fits):
-            passage = Passage(Modality.CAPTION, text)
-            said.drafts.append(Draft.of(passage, Origin.COLLECTION))
+            said.drafts += drafts
+    said.drafts += text_drafts(Modality.CAPTION, job.captions or (), fits, Origin.COLLECTION)
     return said
 
 
-def _read(path: Path, may_be_transcript: bool, fits: Fits) -> list[Passage]:
+def _read(path: Path, may_be_transcript: bool, fits: Fits) -> list[Draft]:
     if may_be_transcript:
         try:
-            return read_transcript(path, fits)
+            return [Draft.of(said, Origin.COMPANION) for said in read_transcript(path, fits)]
         except UnsupportedFormatError:
             if suffix_of(path.name) != ".json":
                 raise  # JSON beside a video may describe it instead
-    return [
-        Passage(Modality.CAPTION, text)
-        for caption in read_sidecar(path)
-        for text in cut_passages(caption, fits)
-    ]
+    return text_drafts(Modality.CAPTION, read_sidecar(path), fits, Origin.COMPANION)

@@ -12,6 +12,7 @@ import numpy as np
 from mmsearch.catalog.records import NewItem, Origin, StoredItem
 from mmsearch.encoders.base import DualEncoder, Pixels
 from mmsearch.items import Modality, Passage
+from mmsearch.media.passages import Fits, cut_passages
 
 TEXT_BATCH = 512
 """How many texts to encode at once: enough that those of like length go together."""
@@ -48,6 +49,17 @@ class Draft:
             end=passage.end,
             origin=origin,
         )
+
+
+def text_drafts(
+    modality: Modality, texts: Iterable[str], fits: Fits, origin: Origin = Origin.CONTENT
+) -> list[Draft]:
+    """The drafts of texts, cut into passages that the text tower takes whole."""
+    return [
+        Draft.of(Passage(modality, passage), origin)
+        for text in texts
+        for passage in cut_passages(text, fits)
+    ]
 
 
 def embed(encoder: DualEncoder, drafts: Sequence[Draft]) -> list[NewItem]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -34,11 +34,11 @@ class SpeechModels:
     Attributes:
         chosen: id of the one that the user chose; what others recognised is then recognised
             again. None where whichever was used is fine.
-        is_any: whether there is any.
+        is_any: whether there is any; asked only where a recording waits for one.
     """
 
     chosen: str | None
-    is_any: bool
+    is_any: Callable[[], bool]
 
 
 @dataclass(slots=True)
@@ -265,7 +265,7 @@ def _content_is_stale(job: Job, before: KnownAsset, speech: SpeechModels) -> boo
     # A failure whose cause may lie outside of the file (a missing extra, a limit, a permission)
     # is worth another try; a damaged file is not, until it changes.
     if before.failure_kind == SpeechModelError.__name__:
-        return speech.is_any
+        return speech.is_any()
     return known.content_hash is None or before.failure_kind not in _LASTING_FAILURES
 
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mmsearch.catalog.records import ContentKey, FileState
 from mmsearch.encoders.base import ImageTransform
 from mmsearch.errors import MediaError
-from mmsearch.ingest.companions import Fits, Said, what_others_say
-from mmsearch.ingest.drafts import Draft
+from mmsearch.ingest.companions import Said, what_others_say
+from mmsearch.ingest.drafts import Draft, text_drafts
 from mmsearch.ingest.jobs import Job
 from mmsearch.items import MediaInfo, Modality, Passage
 from mmsearch.media.files import content_hash, hash_file, read_bytes
 from mmsearch.media.formats import MediaKind
 from mmsearch.media.image import read_image
-from mmsearch.media.passages import cut_passages
+from mmsearch.media.passages import Fits
 from mmsearch.media.text import read_text_file
 
 if TYPE_CHECKING:
@@ -122,14 +122,7 @@ class FileReader:
             min_size=(width, height),
         )
         drafts = [Draft(Modality.IMAGE, pixels=self.transform(decoded.image))]
-        drafts += self._passages(Modality.CAPTION, decoded.captions)
+        drafts += text_drafts(Modality.CAPTION, decoded.captions, self.fits)
         if text_reader:
-            drafts += self._passages(Modality.OCR, text_reader.blocks(decoded.image))
+            drafts += text_drafts(Modality.OCR, text_reader.blocks(decoded.image), self.fits)
         return Content(file, decoded.info, tuple(drafts))
-
-    def _passages(self, modality: Modality, texts: Sequence[str]) -> list[Draft]:
-        return [
-            Draft.of(Passage(modality, passage))
-            for text in texts
-            for passage in cut_passages(text, self.fits)
-        ]

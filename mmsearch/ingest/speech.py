@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +37,8 @@ class Speech:
             SpeechModelError: ``spec`` names one that is not at hand.
         """
         if spec == AUTO:
-            return SpeechModels(None, available())
-        return SpeechModels(resolve(spec, device=self._device).id, True)
+            return SpeechModels(None, cache(available))
+        return SpeechModels(resolve(spec, device=self._device).id, lambda: True)
 
     def recogniser(self, spec: str) -> SpeechRecogniser:
         """The recogniser of a model, the same one for the same model.

@@ -15,16 +15,15 @@ from mmsearch.catalog.records import FileState
 from mmsearch.encoders.base import DualEncoder
 from mmsearch.errors import MediaError, NothingToIndexError, SpeechModelError
 from mmsearch.ingest.companions import Said, what_others_say
-from mmsearch.ingest.drafts import Draft, embed, without_repeats
+from mmsearch.ingest.drafts import Draft, embed, text_drafts, without_repeats
 from mmsearch.ingest.jobs import Job
 from mmsearch.ingest.ledger import NO_SPEECH, Ledger
 from mmsearch.ingest.read import Unreadable
-from mmsearch.items import MediaInfo, Modality, Passage
+from mmsearch.items import MediaInfo, Modality
 from mmsearch.media.audio import probe_audio
 from mmsearch.media.files import hash_file
 from mmsearch.media.formats import MediaKind
 from mmsearch.media.frames import FrameSelector
-from mmsearch.media.passages import cut_passages
 from mmsearch.media.video import probe_video
 
 if TYPE_CHECKING:
@@ -148,11 +147,7 @@ class TimedMediaReader:
             if before.file == replace(file, read_until=start):
                 outcome.items = len(self._ledger.catalog.items_of(before.id))
                 return before.id, start
-        captions = [
-            Draft.of(Passage(Modality.CAPTION, text))
-            for caption in media.captions
-            for text in cut_passages(caption, self._encoder.fits)
-        ]
+        captions = text_drafts(Modality.CAPTION, media.captions, self._encoder.fits)
         items = embed(self._encoder, without_repeats((*captions, *said.drafts)))
         outcome.items = len(items)
         return self._ledger.begin_asset(job, replace(file, read_until=0.0), media.info, items), 0.0

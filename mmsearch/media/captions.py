@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mmsearch.errors import UnreadableFileError
 from mmsearch.media.descriptions import Description
 from mmsearch.media.formats import suffix_of
-from mmsearch.media.text import decode_text, read_small
+from mmsearch.media.text import decode_text, parse_json, read_small
 from mmsearch.media.xmp import parse_xmp
 
 MAX_SIDECAR_MEGABYTES = 4
@@ -64,14 +62,7 @@ def read_sidecar(path: Path) -> list[str]:
 
 
 def _parse_json(text: str) -> Description:
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UnreadableFileError(f"it is not valid JSON (line {error.lineno})") from error
-    except RecursionError as error:
-        raise UnreadableFileError("its JSON nests too deeply") from error
-    except ValueError as error:
-        raise UnreadableFileError("its JSON holds a number that is too large") from error
+    document = parse_json(text)
     found = Description()
     for entry in document if isinstance(document, list) else [document]:
         if isinstance(entry, str):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from pathlib import Path
 
@@ -71,6 +72,23 @@ def read_small(path: Path, megabytes: int) -> bytes:
             f"it has {size / 1e6:,.1f} MB, more than the limit of {megabytes} MB for such a file"
         )
     return read_bytes(path)
+
+
+def parse_json(text: str) -> object:
+    """Reads JSON that lies beside a file; all who read the same one find the same wrong with it.
+
+    Raises:
+        UnreadableFileError: it is damaged, or holds what nobody writes.
+    """
+    try:
+        document: object = json.loads(text.lstrip("\ufeff"))
+    except json.JSONDecodeError as error:
+        raise UnreadableFileError(f"it is not valid JSON (line {error.lineno})") from error
+    except RecursionError as error:
+        raise UnreadableFileError("its JSON nests too deeply") from error
+    except ValueError as error:
+        raise UnreadableFileError("its JSON holds a number that is too large") from error
+    return document
 
 
 def decode_text(data: bytes) -> str:

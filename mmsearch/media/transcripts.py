@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,13 @@ from mmsearch.errors import NothingToIndexError, UnreadableFileError, Unsupporte
 from mmsearch.items import Modality, Passage
 from mmsearch.media.formats import suffix_of
 from mmsearch.media.speech.segments import Word, cut_sentences, spread
-from mmsearch.media.text import decode_text, read_small, read_text_file, without_surrogates
+from mmsearch.media.text import (
+    decode_text,
+    parse_json,
+    read_small,
+    read_text_file,
+    without_surrogates,
+)
 
 TRANSCRIPT_SUFFIXES = frozenset((".srt", ".vtt", ".json", ".txt"))
 """Files beside a recording or a video that may be its transcript; lower case, with the dot."""
@@ -176,11 +181,7 @@ def _new_lines(before: tuple[str, ...], lines: tuple[str, ...]) -> tuple[str, ..
 
 
 def _parse_json(text: str) -> list[_Cue]:
-    try:
-        content = json.loads(text.lstrip("\ufeff"))
-    except (ValueError, RecursionError) as error:
-        raise UnreadableFileError(f"its JSON is damaged: {error}") from error
-    segments, to_cue = _segments(content)
+    segments, to_cue = _segments(parse_json(text))
     return [cue for segment in segments if (cue := to_cue(segment)) is not None]
 
 

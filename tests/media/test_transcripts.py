@@ -287,8 +287,8 @@ def test_json_that_is_no_transcript_may_be_something_else(read: Read, content: A
         ("x.srt", "", "empty"),
         ("x.txt", "", "empty"),
         ("x.srt", "no times here", "no subtitles"),
-        ("x.json", "{", "JSON is damaged"),
-        ("x.json", "[" * 100_000, "JSON is damaged"),
+        ("x.json", "{", r"it is not valid JSON \(line 1\)"),
+        ("x.json", "[" * 100_000, "its JSON nests too deeply"),
         ("x.srt", b"\0\1\2\3" * 100, "binary"),
     ],
 )
