@@ -20,6 +20,8 @@
     │   ├── WeightsError                weights are there but cannot be loaded
     │   ├── EncoderMismatchError        not the encoder that the index was made with
     │   └── DeviceUnavailableError      the device that was asked for is not there
+    ├── RerankerError               a reranker cannot be used as asked
+    │   └── UnknownRerankerError        no reranker has this name
     ├── SpeechModelError            no speech model is at hand, or it cannot be loaded
     ├── QueryError                  a query cannot be understood
     ├── DatasetError                a captioned data set cannot be read
@@ -109,6 +111,14 @@ class EncoderMismatchError(EncoderError):
 
 class DeviceUnavailableError(EncoderError):
     """The device that was asked for is not there."""
+
+
+class RerankerError(MmsearchError):
+    """A reranker cannot be used as asked: it does not go with this encoder, for instance."""
+
+
+class UnknownRerankerError(RerankerError):
+    """No reranker has this name."""
 
 
 class SpeechModelError(MmsearchError):

@@ -75,8 +75,8 @@ class Hit:
 
     Attributes:
         rank: 1 for the best.
-        score: what hits are ordered by, from meaning and words together; comparable only within
-            one query.
+        score: what the first stage orders hits by, from meaning and words together; comparable
+            only within one query. Hits that were ``reranked`` are ordered by that instead.
         relevance: calibrated probability in 0..1 that the hit answers the query; None while
             the index has no calibration.
         path: the asset's file.
@@ -89,6 +89,8 @@ class Hit:
         info: what the file tells about itself.
         similarity: inner product of the item's and the query's unit vectors, comparable only
             within one query and modality; None where the query has no vector.
+        reranked: what the reranker scores the hit, comparable only within one query; None where
+            none judged it.
         others: the other items of the asset that answer the query, best first; their ranks
             count within the asset.
     """
@@ -105,6 +107,7 @@ class Hit:
     end: float | None = None
     info: MediaInfo = field(default_factory=MediaInfo)
     similarity: float | None = None
+    reranked: float | None = None
     others: tuple[Hit, ...] = ()
 
 

@@ -11,20 +11,22 @@ from collections.abc import Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mmsearch.catalog.records import StoredEncoder
 from mmsearch.errors import EncoderMismatchError, QueryError
 from mmsearch.index import IndexDirectory
+from mmsearch.ingest.identity import known_identity, stored_identity
 from mmsearch.items import Hit, IndexReport, Modality, Status
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS, load_settings
 
 if TYPE_CHECKING:
-    from mmsearch.encoders.base import Device, DualEncoder, EncoderIdentity
+    from mmsearch.encoders.base import Device, DualEncoder
     from mmsearch.ingest.pipeline import Request
     from mmsearch.ingest.run import Progress
     from mmsearch.ingest.speech import Speech
     from mmsearch.media.ocr import TextReader
+    from mmsearch.search.rerank.base import Reranker
+    from mmsearch.search.rerank.registry import LoadedRerankers
 
 StrPath = str | os.PathLike[str]
 
@@ -44,7 +46,7 @@ def create(
         EncoderError: the encoder cannot be loaded.
     """
     encoder = _load(model, device) if isinstance(model, str) else model
-    directory = IndexDirectory.create(_index_path(name_or_path), _stored(encoder))
+    directory = IndexDirectory.create(_index_path(name_or_path), stored_identity(encoder))
     return Index(directory, encoder=encoder, device=device)
 
 
@@ -122,7 +124,7 @@ class Index:
             if self._encoder is None or self._encoder.id != stored.id:
                 from mmsearch.encoders.registry import reopen
 
-                self._encoder = reopen(_identity(stored), device=self._device)
+                self._encoder = reopen(known_identity(stored), device=self._device)
             return self._encoder
 
     @cached_property
@@ -190,6 +192,7 @@ class Index:
         folder: StrPath | None = None,
         k: int = 10,
         grouped: bool = True,
+        rerank: str | Reranker | None = None,
     ) -> list[Hit]:
         """Finds what means the same as a text or a spoken question, or looks like an image.
 
@@ -205,6 +208,7 @@ class Index:
             folder: only files in this folder and below.
             k: at most so many hits.
             grouped: a hit for each file, with its other items listed; else a hit for each item.
+            rerank: looks at the best hits again: what ``--rerank`` takes, or a reranker.
 
         Returns:
             The hits, best first.
@@ -215,9 +219,10 @@ class Index:
             MediaError: the image or recording cannot be read.
             SpeechModelError: there is no speech model for a recording.
             EncoderError: the index's encoder cannot be loaded.
+            RerankerError: there is no such reranker, or it does not go with the encoder.
         """
-        from mmsearch.search.query import Query, embed_query
-        from mmsearch.search.retrieve import retrieve
+        from mmsearch.search.answer import answer
+        from mmsearch.search.query import Query
 
         if audio is not None and text is None and image is None:
             text, audio = self.transcribe(audio), None
@@ -228,12 +233,15 @@ class Index:
             modality=None if modality is None else _modality(modality),
             folder=None if folder is None else _in_home(folder),
         )
-        while True:  # once, unless another process re-encodes the index at this very moment
-            encoder = self.encoder
-            vector = embed_query(query, encoder, max_megapixels=self.max_megapixels)
-            with self._directory.snapshot() as snapshot:
-                if snapshot.encoder.id == encoder.id:
-                    return retrieve(snapshot, query, vector, k, grouped=grouped)
+        return answer(
+            self._directory,
+            lambda: self.encoder,
+            query,
+            k,
+            grouped=grouped,
+            reranker_for=None if rerank is None else partial(self._reranker, rerank),
+            max_megapixels=self.max_megapixels,
+        )
 
     def transcribe(self, audio: StrPath) -> str:
         """What is said in a recording, as it is searched for.
@@ -275,7 +283,7 @@ class Index:
         from mmsearch.ingest.reencode import reencode
 
         encoder = _load(model, self._device) if isinstance(model, str) else model
-        stored = _stored(encoder)
+        stored = stored_identity(encoder)
         with self._directory.reading() as reader:
             before = reader.encoder()
         if before.id == stored.id:
@@ -330,6 +338,15 @@ class Index:
     def __repr__(self) -> str:
         return f"<mmsearch.Index at {self.path}>"
 
+    @cached_property
+    def _rerankers(self) -> LoadedRerankers:
+        from mmsearch.search.rerank.registry import LoadedRerankers
+
+        return LoadedRerankers()
+
+    def _reranker(self, rerank: str | Reranker, encoder: DualEncoder) -> Reranker:
+        return self._rerankers.get(rerank, encoder) if isinstance(rerank, str) else rerank
+
     def _update(self, request: Request, progress: Progress | None) -> IndexReport:
         from mmsearch.ingest.pipeline import update_index
         from mmsearch.ingest.run import Models
@@ -377,22 +394,3 @@ def _load(model: str, device: Device) -> DualEncoder:
     from mmsearch.encoders.registry import load
 
     return load(model, device=device)
-
-
-def _stored(encoder: DualEncoder) -> StoredEncoder:
-    identity = encoder.identity
-    return StoredEncoder(
-        id=identity.id,
-        spec=identity.spec,
-        name=identity.name,
-        revision=identity.revision,
-        transform=identity.transform.describe(),
-        dim=encoder.dim,
-    )
-
-
-def _identity(stored: StoredEncoder) -> EncoderIdentity:
-    from mmsearch.encoders.base import EncoderIdentity, ImageTransform
-
-    transform: dict[str, Any] = dict(stored.transform)
-    return EncoderIdentity(stored.spec, stored.name, stored.revision, ImageTransform(**transform))

@@ -1,4 +1,4 @@
-"""A tiny deterministic encoder and helpers, to test what you build on mmsearch.
+"""A tiny deterministic encoder, a reranker and helpers, to test what you build on mmsearch.
 
 No weights, no network, no torch, about 0.1 ms a photo:
 
@@ -18,12 +18,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.encoders.base import Embeddings, EncoderIdentity, ImageTransform, Pixels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from mmsearch.items import Modality
+    from mmsearch.search.normalise import Medium
+    from mmsearch.search.rerank.base import Asked, Candidate, Deadline, Scores
 
 _COLOURS = {
     "black": (0, 0, 0),
@@ -198,6 +206,58 @@ def _shares(colours: NDArray[np.float32]) -> NDArray[np.float32]:
     nearness = np.exp(-(distance - distance.min(axis=2, keepdims=True)) / _SOFTNESS)
     shares: NDArray[np.float32] = (nearness / nearness.sum(axis=2, keepdims=True)).mean(axis=1)
     return shares
+
+
+class TinyReranker:
+    """A reranker that knows colours: it opens each photo and counts the colours that are asked for.
+
+    A photo's score is the share of its pixels in the named colours (or, for an image, in that
+    image's colours), plus a thousandth of its first-stage similarity. Photos are looked at in
+    batches of 8, with the deadline looked at before each; one that cannot be opened is not judged.
+    """
+
+    name = "testing"
+    depth = 50
+
+    def takes(self, asked: Medium, modality: Modality) -> bool:
+        """Photos and frames of videos, for any query."""
+        return modality in ("image", "frame")
+
+    def scores(
+        self, query: Asked, candidates: Sequence[Candidate], *, deadline: Deadline | None = None
+    ) -> Scores:
+        """Judges candidates; see `mmsearch.search.rerank.base.Reranker`."""
+        from mmsearch.search.rerank.base import score_in_batches
+
+        wanted = _asked_colours(query)
+
+        def judge(batch: Sequence[Candidate]) -> Scores:
+            return np.array([_colour_score(wanted, candidate) for candidate in batch])
+
+        return score_in_batches(candidates, judge, size=8, deadline=deadline)
+
+
+def _asked_colours(query: Asked) -> NDArray[np.float32]:
+    """How much each named colour counts, float32, shape (colours,)."""
+    if not isinstance(query, str):
+        return _shares_of(query)
+    words = re.findall(r"\w+", query.casefold())
+    meant = {_MEANS.get(word, word) for word in words}
+    return np.array([colour in meant for colour in _COLOURS], dtype=np.float32)
+
+
+def _colour_score(wanted: NDArray[np.float32], candidate: Candidate) -> float:
+    from mmsearch.search.rerank.base import open_or_none
+
+    image = open_or_none(candidate, (_SIDE, _SIDE))
+    if image is None:
+        return float("nan")
+    return float(wanted @ _shares_of(image)) + 1e-3 * np.nan_to_num(candidate.similarity)
+
+
+def _shares_of(image: Image) -> NDArray[np.float32]:
+    pixels = np.asarray(image.resize((_SIDE, _SIDE)), dtype=np.float32).reshape(1, -1, 3)
+    return _shares(pixels / np.float32(255))[0]
 
 
 def make_photo(

@@ -50,6 +50,15 @@ SpeechModelOption = Annotated[
         show_default=False,
     ),
 ]
+RerankOption = Annotated[
+    str | None,
+    typer.Option(
+        "--rerank",
+        metavar="NAME",
+        help="Look at the best hits again with this reranker.",
+        show_default=False,
+    ),
+]
 MegapixelsOption = Annotated[
     float | None,
     typer.Option(

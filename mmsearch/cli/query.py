@@ -15,6 +15,7 @@ from mmsearch.cli.options import (
     DeviceOption,
     IndexOption,
     JsonOption,
+    RerankOption,
     SpeechModelOption,
     settings_with,
 )
@@ -60,6 +61,7 @@ def query(
         bool,
         typer.Option("--items", help="List every item on its own, not grouped by file."),
     ] = False,
+    rerank: RerankOption = None,
     speech_model: SpeechModelOption = None,
     index: IndexOption = None,
     device: DeviceOption = None,
@@ -89,6 +91,7 @@ def query(
             folder=folder,
             k=k,
             grouped=not items,
+            rerank=rerank,
         )
         took_ms = (time.perf_counter() - started) * 1000
         encoder = opened.encoder.id
@@ -181,6 +184,7 @@ def _item_as_json(hit: Hit) -> dict[str, Any]:
         "rank": hit.rank,
         "score": round(hit.score, 6),
         "similarity": None if hit.similarity is None else round(hit.similarity, 6),
+        "reranked": None if hit.reranked is None else round(hit.reranked, 6),
         "relevance": hit.relevance,
         "path": str(hit.path),
         "modality": hit.modality.value,

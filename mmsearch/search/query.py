@@ -14,6 +14,8 @@ from mmsearch.items import Modality
 from mmsearch.search.words import parse_words
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from mmsearch.encoders.base import DualEncoder
 
 
@@ -59,12 +61,28 @@ def embed_query(
         vectors = encoder.encode_texts([parse_words(query.text).plain or query.text])
         return vectors.reshape(-1)
 
+    transform = encoder.transform
+    image = picture_of(
+        query, max_megapixels=max_megapixels, min_size=(transform.width, transform.height)
+    )
+    vectors = encoder.encode_images(transform(image)[np.newaxis])
+    return vectors.reshape(-1)
+
+
+def picture_of(
+    query: Query, *, max_megapixels: float, min_size: tuple[int, int] | None = None
+) -> Image:
+    """The image of a query by image, as `mmsearch.media.image` reads it.
+
+    Raises:
+        QueryError: the query is no image.
+        SourceNotFoundError: the image is not there.
+        MediaError: it cannot be read.
+    """
     from mmsearch.media.image import read_image_file
 
+    if query.image is None:
+        raise QueryError("A recording must be transcribed before it is searched for.")
     if not query.image.is_file():
         raise SourceNotFoundError(f"There is no image at {query.image}.")
-    transform = encoder.transform
-    min_size = (transform.width, transform.height)
-    decoded = read_image_file(query.image, max_megapixels=max_megapixels, min_size=min_size)
-    vectors = encoder.encode_images(transform(decoded.image)[np.newaxis])
-    return vectors.reshape(-1)
+    return read_image_file(query.image, max_megapixels=max_megapixels, min_size=min_size).image

@@ -38,7 +38,20 @@ def test_query_as_json(mmsearch, photos: Path) -> None:
     (hit,) = found["hits"]
     assert hit["path"] == str(photos / "red.png")
     assert (hit["rank"], hit["modality"], hit["relevance"]) == (1, "image", None)
+    assert hit["reranked"] is None
     assert {"score", "item", "asset", "text", "start", "end"} <= hit.keys()
+
+
+def test_query_reranked(mmsearch, photos: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    (photos / "blue.png").unlink()
+    found = json.loads(mmsearch("query", "green", "--rerank", "testing", "--json").stdout)["hits"]
+    assert Path(found[0]["path"]).name == "green.png"
+    assert found[0]["reranked"] > 0.5
+    (gone,) = (hit for hit in found if Path(hit["path"]).name == "blue.png")
+    assert gone["reranked"] is None
+    failed = mmsearch("query", "green", "--rerank", "testin", code=1)
+    assert "Did you mean testing?" in failed.stderr
 
 
 def test_query_by_a_photo(mmsearch, photos: Path) -> None:

@@ -1,0 +1,94 @@
+"""Makes candidates of hits, and hits of what a reranker says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmsearch.errors import NothingToIndexError
+from mmsearch.items import Hit, Modality
+from mmsearch.search.rerank.base import Asked, Candidate, Deadline, Reranker
+from mmsearch.search.rerank.reorder import rerank
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class HitOpener:
+    """Reads the photo, or the frame of the video, that was hit."""
+
+    path: Path
+    modality: Modality
+    time: float
+    max_megapixels: float
+
+    def __call__(self, min_size: tuple[int, int] | None = None) -> Image:
+        """See `mmsearch.search.rerank.base.Opener`."""
+        if self.modality is Modality.IMAGE:
+            from mmsearch.media.image import read_image_file
+
+            return read_image_file(
+                self.path, max_megapixels=self.max_megapixels, min_size=min_size
+            ).image
+        if self.modality is Modality.FRAME:
+            from mmsearch.media.video import frames_at
+
+            return next(
+                frames_at(
+                    self.path, [self.time], max_megapixels=self.max_megapixels, min_size=min_size
+                )
+            )
+        raise NothingToIndexError(f"a {self.modality} is no picture")
+
+
+def rerank_hits(
+    query: Asked,
+    hits: Sequence[Hit],
+    reranker: Reranker,
+    *,
+    origin: Hashable,
+    max_megapixels: float,
+    deadline: Deadline | None = None,
+) -> list[Hit]:
+    """Looks at the best hits again: photos as they are, videos by the frame that was hit.
+
+    Of hits that are grouped by file, the best item is judged. One that is no picture, a photo
+    that was found by its caption for instance, is a text to the reranker.
+
+    Args:
+        query: a text or an image.
+        hits: best first.
+        reranker: judges them.
+        origin: names the index, so that its items are told from those of others.
+        max_megapixels: larger images are not opened.
+        deadline: when to stop judging.
+
+    Returns:
+        The same hits, best first, with new ranks; ``reranked`` is set where they were judged.
+    """
+    candidates = [_candidate(hit, origin, max_megapixels) for hit in hits]
+    result = rerank(query, candidates, reranker, deadline=deadline)
+    scores = [None if np.isnan(score) else float(score) for score in result.scores]
+    return [
+        replace(hits[at], rank=rank, reranked=scores[at])
+        for rank, at in enumerate(result.order.tolist(), 1)
+    ]
+
+
+def _candidate(hit: Hit, origin: Hashable, max_megapixels: float) -> Candidate:
+    start = hit.start or 0.0
+    # The middle of a frame's scene, which begins in a transition at times.
+    time = start if hit.end is None else (start + hit.end) / 2
+    return Candidate(
+        key=(origin, hit.item),
+        modality=hit.modality,
+        similarity=float("nan") if hit.similarity is None else hit.similarity,
+        score=hit.score,
+        text=hit.text,
+        open=HitOpener(hit.path, hit.modality, time, max_megapixels),
+    )
