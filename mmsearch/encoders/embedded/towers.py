@@ -109,9 +109,7 @@ class TextTower:
     """
 
     def __init__(self, path: Path, tokenizer: Tokenizer, threads: int | None) -> None:
-        # Turning the int8 weights back into float32 once, while loading, takes longer than it
-        # saves in the one query that most processes run.
-        self._session = _open_session(path, skip=("ConstantFolding",))
+        self._session = _open_session(path)
         self._tokenizer = tokenizer
         self._threads = threads or os.cpu_count() or 1
 
@@ -142,17 +140,15 @@ class TextTower:
         return found
 
 
-def _open_session(path: Path, skip: Sequence[str] = ()) -> Any:
-    """A session on one core, with all of ONNX Runtime's optimisations but those to skip."""
+def _open_session(path: Path) -> Any:
+    """A session on one core."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(
-            path, options, providers=["CPUExecutionProvider"], disabled_optimizers=list(skip)
-        )
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own errors have no common base
         raise WeightsError(f"The weights {path} cannot be loaded: {error}") from error
 
