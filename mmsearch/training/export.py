@@ -35,7 +35,7 @@ IMAGE_OUTPUTS = ("features", "logits", "regions")
 TEXT_OUTPUTS = ("features", "states")
 OPSET = 17
 BLOCK = 32
-"""Weights that share a scale in the text tower; of 128, a text's embedding depended on its batch."""
+"""Weights that share a scale in the text tower; with 128, embeddings depended on their batch."""
 
 _RUNTIME = "com.microsoft"  # the domain of ONNX Runtime's own operators
 _INT8 = 4  # accuracy_level of MatMulNBits: activations as int8
