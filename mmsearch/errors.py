@@ -25,6 +25,7 @@
     ├── SpeechModelError            no speech model is at hand, or it cannot be loaded
     ├── QueryError                  a query cannot be understood
     ├── DatasetError                a captioned data set cannot be read
+    ├── OutputError                 a file that results go to cannot be written
     └── TrainingError               training cannot start or made nothing worth keeping
 
 Each message says what happened and what to do next, in one or two sentences.
@@ -131,6 +132,10 @@ class QueryError(MmsearchError):
 
 class DatasetError(MmsearchError):
     """A captioned data set cannot be read, or names photos that are not there."""
+
+
+class OutputError(MmsearchError):
+    """A file that results are to be written to cannot be written."""
 
 
 class TrainingError(MmsearchError):

@@ -16,7 +16,7 @@ No weights, no network, no torch, about 0.1 ms a photo:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -214,10 +214,14 @@ class TinyReranker:
     A photo's score is the share of its pixels in the named colours (or, for an image, in that
     image's colours), plus a thousandth of its first-stage similarity. Photos are looked at in
     batches of 8, with the deadline looked at before each; one that cannot be opened is not judged.
+    The colours of what it has seen are remembered by the candidates' keys.
     """
 
     name = "testing"
     depth = 50
+
+    def __init__(self) -> None:
+        self._seen: dict[Hashable, NDArray[np.float32] | None] = {}
 
     def takes(self, asked: Medium, modality: Modality) -> bool:
         """Photos and frames of videos, for any query."""
@@ -232,9 +236,20 @@ class TinyReranker:
         wanted = _asked_colours(query)
 
         def judge(batch: Sequence[Candidate]) -> Scores:
-            return np.array([_colour_score(wanted, candidate) for candidate in batch])
+            return np.array([self._score(wanted, candidate) for candidate in batch])
 
         return score_in_batches(candidates, judge, size=8, deadline=deadline)
+
+    def _score(self, wanted: NDArray[np.float32], candidate: Candidate) -> float:
+        from mmsearch.search.rerank.base import open_or_none
+
+        if candidate.key not in self._seen:
+            image = open_or_none(candidate, (_SIDE, _SIDE))
+            self._seen[candidate.key] = None if image is None else _shares_of(image)
+        seen = self._seen[candidate.key]
+        if seen is None:
+            return float("nan")
+        return float(wanted @ seen) + 1e-3 * float(np.nan_to_num(candidate.similarity))
 
 
 def _asked_colours(query: Asked) -> NDArray[np.float32]:
@@ -246,18 +261,10 @@ def _asked_colours(query: Asked) -> NDArray[np.float32]:
     return np.array([colour in meant for colour in _COLOURS], dtype=np.float32)
 
 
-def _colour_score(wanted: NDArray[np.float32], candidate: Candidate) -> float:
-    from mmsearch.search.rerank.base import open_or_none
-
-    image = open_or_none(candidate, (_SIDE, _SIDE))
-    if image is None:
-        return float("nan")
-    return float(wanted @ _shares_of(image)) + 1e-3 * np.nan_to_num(candidate.similarity)
-
-
 def _shares_of(image: Image) -> NDArray[np.float32]:
     pixels = np.asarray(image.resize((_SIDE, _SIDE)), dtype=np.float32).reshape(1, -1, 3)
-    return _shares(pixels / np.float32(255))[0]
+    shares: NDArray[np.float32] = _shares(pixels / np.float32(255))[0]
+    return shares
 
 
 def make_photo(

@@ -1,4 +1,4 @@
-"""``mmsearch eval``: measures an encoder on captioned photos."""
+"""``mmsearch eval``: measures encoders and rerankers on captioned photos."""
 
 from __future__ import annotations
 
@@ -7,25 +7,29 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmsearch.cli.options import DeviceOption, JsonOption, ModelOption, settings_with
-from mmsearch.cli.output import progress_bar, show, show_json, table
+from mmsearch.cli.options import DeviceOption, JsonOption, settings_with
+from mmsearch.cli.output import note, progress_bar, show, show_json
 
 if TYPE_CHECKING:
-    from mmsearch.evaluation.evaluate import EvaluationReport
+    from mmsearch.evaluation.report import EvaluationReport
 
 
 def evaluate(
     images: Annotated[
-        Path, typer.Option("--images", metavar="DIR", help="The folder with the photos.")
-    ],
+        Path | None,
+        typer.Option(
+            "--images", metavar="DIR", help="The folder with the photos.", show_default=False
+        ),
+    ] = None,
     captions: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             "--captions",
             metavar="FILE",
             help="TSV or CSV with `image` and `caption` columns, COCO captions or Karpathy JSON.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -35,32 +39,152 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
-    model: ModelOption = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            "--index",
+            metavar="NAME_OR_PATH",
+            help="Measure this index instead of --images, with the embeddings that it stores.",
+            show_default=False,
+        ),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="An encoder, as for `mmsearch index`; repeat it to compare several.  "
+            "[default: auto]",
+            show_default=False,
+        ),
+    ] = None,
+    rerank: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rerank",
+            metavar="NAME",
+            help="Measure this reranker as well; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    per_query: Annotated[
+        Path | None,
+        typer.Option(
+            "--per-query",
+            metavar="FILE",
+            help="Write how every query fared, as JSON Lines.",
+            show_default=False,
+        ),
+    ] = None,
+    misses: Annotated[
+        Path | None,
+        typer.Option(
+            "--misses",
+            metavar="FILE",
+            help="Draw the worst misses with their photos: FILE.html or FILE.png.",
+            show_default=False,
+        ),
+    ] = None,
     device: DeviceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure how well an encoder finds photos by caption, and captions by photo."""
+    """Measure how well encoders find photos by caption, and captions by photo."""
+    from mmsearch.evaluation.files import require_folder_of
+    from mmsearch.evaluation.misses import require_picture_suffix, write_misses
+    from mmsearch.evaluation.per_query import write_per_query
+
+    _check_usage(images, captions, split, index, models or [], misses)
+    if per_query is not None:
+        require_folder_of(per_query)
+    if misses is not None:
+        require_picture_suffix(misses)
+
+    rerankers = rerank or []
+    if index is not None:
+        reports = [_measure_index(index, captions, split, rerankers, device)]
+    elif images is not None and captions is not None:
+        reports = _measure_files(images, captions, split, models or [None], rerankers, device)
+
+    if per_query is not None:
+        write_per_query(per_query, reports)
+    if misses is not None:
+        write_misses(misses, reports[0])
+    if json:
+        from mmsearch.evaluation.report import reports_as_dict
+
+        show_json(reports_as_dict(reports))
+    else:
+        from mmsearch.cli.evaluation_table import lines_of
+
+        for line in lines_of(reports):
+            show(line)
+    for written in (per_query, misses):
+        if written is not None:
+            note(f"Wrote {written}.")
+
+
+def _check_usage(
+    images: Path | None,
+    captions: Path | None,
+    split: str | None,
+    index: str | None,
+    models: list[str],
+    misses: Path | None,
+) -> None:
+    """Raises where options contradict each other: wrong usage, exit 2."""
+    wrong = None
+    if index is None and (images is None or captions is None):
+        wrong = "Give --images and --captions, or --index."
+    elif index is not None and images is not None:
+        wrong = "Give --images or --index, not both."
+    elif index is not None and models:
+        wrong = "An index is measured with its own encoder: leave --model out."
+    elif index is not None and split is not None and captions is None:
+        wrong = "--split chooses among the captions of a file: give --captions as well."
+    elif misses is not None and len(models) > 1:
+        wrong = "--misses shows those of one encoder: give --model once."
+    if wrong is not None:
+        raise typer.BadParameter(wrong)
+
+
+def _measure_index(
+    index: str,
+    captions: Path | None,
+    split: str | None,
+    rerankers: list[str],
+    device: DeviceOption,
+) -> EvaluationReport:
+    from mmsearch.evaluation.indexed import evaluate_index
+
+    settings = settings_with(index=index, device=device)
+    with progress_bar("Measuring", " items") as progress:
+        return evaluate_index(
+            settings.index_path(),
+            captions=captions,
+            split=split,
+            rerankers=rerankers,
+            device=settings.device,
+            progress=progress,
+        )
+
+
+def _measure_files(
+    images: Path,
+    captions: Path,
+    split: str | None,
+    models: list[str] | list[None],
+    rerankers: list[str],
+    device: DeviceOption,
+) -> list[EvaluationReport]:
     from mmsearch.encoders.registry import load
     from mmsearch.evaluation.datasets import read_captioned_photos
     from mmsearch.evaluation.evaluate import evaluate as measure
 
-    settings = settings_with(model=model, device=device)
     dataset = read_captioned_photos(images, captions, split=split)
-    encoder = load(settings.model, device=settings.device)
-    with progress_bar("Encoding", " items") as progress:
-        report = measure(encoder, dataset, progress=progress)
-    if json:
-        show_json(report.as_dict())
-    else:
-        _show(report)
-
-
-def _show(report: EvaluationReport) -> None:
-    show(f"{report.encoder}: {report.queries} captions of {report.gallery} photos, in percent")
-    directions = {"text to image": report.text_to_image, "image to text": report.image_to_text}
-    names = list(report.text_to_image.as_dict())
-    rows = [["", *names]]
-    for direction, metrics in directions.items():
-        rows.append([direction, *(f"{value:.1f}" for value in metrics.as_dict().values())])
-    for line in table(rows, right=range(1, len(names) + 1)):
-        show(line)
+    reports: list[EvaluationReport] = []
+    for model in models:
+        settings = settings_with(model=model, device=device)
+        encoder = load(settings.model, device=settings.device)
+        with progress_bar("Measuring", " items") as progress:
+            reports.append(measure(encoder, dataset, progress=progress, rerankers=rerankers))
+    return reports

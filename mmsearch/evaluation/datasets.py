@@ -21,7 +21,8 @@ class CaptionedPhotos:
     """Photos and the captions that describe them.
 
     Attributes:
-        photos: files that exist, no two the same; each has at least one caption.
+        photos: files, no two the same. As `read_captioned_photos` reads them, each is there and
+            has a caption at least; those of an index may be without, as answers alone.
         captions: texts, none of them empty.
         photo_of_caption: int64, shape (len(captions),): the index into ``photos`` of the photo
             that each caption describes.
@@ -55,7 +56,7 @@ def read_captioned_photos(
     if not images.is_dir():
         raise DatasetError(f"There is no folder {images}.")
     rows = read_complete_rows(captions)
-    names = _select(rows, split, captions)
+    names = select_photos(rows, split, captions)
     paths = _locate(names, images)
 
     index_of = {name: index for index, name in enumerate(names)}
@@ -67,8 +68,19 @@ def read_captioned_photos(
     )
 
 
-def _select(rows: Sequence[CaptionRow], split: str | Path | None, captions: Path) -> list[str]:
-    """The names of the photos of a split."""
+def select_photos(
+    rows: Sequence[CaptionRow], split: str | Path | None, captions: Path
+) -> list[str]:
+    """The names of a split's photos, in its order.
+
+    Args:
+        rows: of the caption file.
+        split: as of `read_captioned_photos`.
+        captions: the caption file, for messages.
+
+    Raises:
+        DatasetError: the split cannot be read, or names photos without captions.
+    """
     splits = sorted({row.split for row in rows if row.split is not None})
     if split is None and not splits:
         return list(dict.fromkeys(row.image for row in rows))

@@ -2,73 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
 
-import numpy as np
-
-from mmsearch.encoders.base import DualEncoder, Embeddings, ImageTransform, Pixels
-from mmsearch.errors import DatasetError, MediaError
+from mmsearch.encoders.base import DualEncoder, Embeddings
+from mmsearch.errors import RerankerError
 from mmsearch.evaluation.datasets import CaptionedPhotos
-from mmsearch.evaluation.metrics import (
-    RetrievalMetrics,
-    image_to_text_ranks,
-    text_to_image_ranks,
+from mmsearch.evaluation.embedding import (
+    Counter,
+    Decode,
+    Progress,
+    decode_photo,
+    embed_captions,
+    embed_photos,
 )
+from mmsearch.evaluation.ranking import Relevance, rank
+from mmsearch.evaluation.report import Direction, EvaluationReport, Result, Stage
+from mmsearch.evaluation.second_stage import rerank_stage, takes
+from mmsearch.search.rerank import registry
+from mmsearch.search.rerank.base import Reranker
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+__all__ = ["Decode", "EvaluationReport", "Progress", "decode_photo", "evaluate"]
 
-Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many of the photos and captions together are encoded, and of how many."""
-
-Decode: TypeAlias = Callable[[Path, ImageTransform], "Image"]
-"""Reads a photo, as an RGB image that is large enough for the transform."""
-
-_TEXT_BATCH = 256
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationReport:
-    """What an encoder reached on a captioned data set.
-
-    Attributes:
-        encoder: the encoder's id.
-        gallery: number of photos.
-        queries: number of captions.
-        text_to_image: captions as queries, photos as answers.
-        image_to_text: photos as queries, captions as answers.
-    """
-
-    encoder: str
-    gallery: int
-    queries: int
-    text_to_image: RetrievalMetrics
-    image_to_text: RetrievalMetrics
-
-    def as_dict(self) -> dict[str, object]:
-        """The report as ``mmsearch eval --json`` prints it."""
-        return {
-            "encoder": self.encoder,
-            "gallery": self.gallery,
-            "queries": self.queries,
-            "text_to_image": self.text_to_image.as_dict(),
-            "image_to_text": self.image_to_text.as_dict(),
-        }
-
-
-def decode_photo(path: Path, transform: ImageTransform) -> Image:
-    """Reads a photo as indexing does, scaled down while decoding where that is faster.
-
-    Raises:
-        MediaError: the photo cannot be read.
-    """
-    from mmsearch.media.image import read_image_file
-
-    return read_image_file(path, min_size=(transform.width, transform.height)).image
+DEPTH = 10
+"""How many of each query's best answers a report keeps, or as many as a reranker looks at."""
 
 
 def evaluate(
@@ -77,72 +33,95 @@ def evaluate(
     *,
     progress: Progress | None = None,
     decode: Decode = decode_photo,
+    rerankers: Sequence[str | Reranker] = (),
 ) -> EvaluationReport:
     """Encodes a captioned data set and measures retrieval in both directions.
 
-    All photos are the gallery and all captions the queries. For image to text, the rank of a
-    photo is that of the best of its own captions. Embeddings are rounded to float16, as an
-    index stores them.
+    All photos are the gallery and all captions the queries, and the other way round. Embeddings
+    are rounded to float16, as an index stores them.
 
     Args:
         encoder: the encoder to measure.
         dataset: photos with captions.
         progress: told after each batch.
         decode: how photos are read.
+        rerankers: what ``--rerank`` takes, or rerankers; each looks at the first stage's best.
 
     Raises:
         DatasetError: a photo cannot be read; the message names it.
+        RerankerError: there is no such reranker, or it does not go with the encoder.
     """
-    total = len(dataset.photos) + len(dataset.captions)
-    done = 0
+    second = rerankers_for(rerankers, encoder)
+    total = len(dataset.photos) + len(dataset.captions) + queries_to_rerank(second, dataset)
+    counter = Counter(progress, total)
+    images = embed_photos(encoder, dataset.photos, decode, counter)
+    texts = embed_captions(encoder, dataset.captions, counter)
+    return evaluate_embeddings(encoder.id, dataset, images, texts, second, counter)
 
-    def encoded(parts: Iterator[Embeddings]) -> Embeddings:
-        nonlocal done
-        stored: list[Embeddings] = []
-        for part in parts:
-            stored.append(part.astype(np.float16).astype(np.float32))
-            done += len(part)
-            if progress is not None:
-                progress(done, total)
-        return np.concatenate(stored)
 
-    images = encoded(
-        encoder.encode_images(pixels) for pixels in _pixels(encoder, dataset.photos, decode)
-    )
-    texts = encoded(
-        encoder.encode_texts(dataset.captions[start : start + _TEXT_BATCH])
-        for start in range(0, len(dataset.captions), _TEXT_BATCH)
-    )
+def evaluate_embeddings(
+    encoder: str,
+    dataset: CaptionedPhotos,
+    images: Embeddings,
+    texts: Embeddings,
+    rerankers: Sequence[Reranker],
+    counter: Counter,
+) -> EvaluationReport:
+    """Measures retrieval in both directions.
+
+    Args:
+        encoder: the encoder's id.
+        dataset: photos and captions.
+        images: their embeddings, float32, shape (photos, dim).
+        texts: likewise, float32, shape (captions, dim).
+        rerankers: each looks at the first stage's best.
+        counter: told of each query that is reranked.
+    """
+    depth = max([DEPTH, *(one.depth for one in rerankers)])
     owners = dataset.photo_of_caption
-    return EvaluationReport(
-        encoder=encoder.id,
-        gallery=len(images),
-        queries=len(texts),
-        text_to_image=RetrievalMetrics.of_ranks(text_to_image_ranks(images, texts, owners)),
-        image_to_text=RetrievalMetrics.of_ranks(image_to_text_ranks(images, texts, owners)),
+    photos_found = rank(texts, images, Relevance.of_captions(owners), depth=depth)
+    captioned = Relevance.of_photos(owners)
+    captions_found = rank(images[captioned.photo], texts, captioned, depth=depth)
+    first = Stage(
+        encoder,
+        None,
+        {
+            Direction.TEXT_TO_IMAGE: Result(photos_found),
+            Direction.IMAGE_TO_TEXT: Result(captions_found),
+        },
     )
+    reranked = tuple(rerank_stage(one, dataset, first, counter) for one in rerankers)
+    return EvaluationReport(dataset, first, reranked)
 
 
-def _pixels(encoder: DualEncoder, photos: Sequence[Path], decode: Decode) -> Iterator[Pixels]:
-    """Batches of pixels; the next batch is decoded while the caller encodes the last."""
-    size, transform = encoder.batch_size, encoder.transform
+def rerankers_for(rerankers: Sequence[str | Reranker], encoder: DualEncoder) -> list[Reranker]:
+    """The rerankers that names stand for.
 
-    def load(start: int) -> Pixels:
-        return np.stack(
-            [_photo_pixels(path, transform, decode) for path in photos[start : start + size]]
-        )
+    Raises:
+        RerankerError: there is no such reranker, it does not go with the encoder, or it can
+            judge neither photos nor captions.
+    """
+    found: list[Reranker] = []
+    for one in rerankers:
+        reranker = registry.get(one)(encoder) if isinstance(one, str) else one
+        if not any(takes(reranker, direction) for direction in Direction):
+            raise RerankerError(
+                f"The reranker {reranker.name!r} judges neither photos by captions nor captions "
+                "by photos, so there is nothing to measure."
+            )
+        found.append(reranker)
+    return found
 
-    with ThreadPoolExecutor(max_workers=1) as ahead:
-        pending = ahead.submit(load, 0)
-        for start in range(size, len(photos) + size, size):
-            ready = pending.result()
-            if start < len(photos):
-                pending = ahead.submit(load, start)
-            yield ready
 
-
-def _photo_pixels(path: Path, transform: ImageTransform, decode: Decode) -> Pixels:
-    try:
-        return transform(decode(path, transform))
-    except MediaError as error:
-        raise DatasetError(f"The photo {path} cannot be read: {error}") from error
+def queries_to_rerank(rerankers: Sequence[Reranker], dataset: CaptionedPhotos) -> int:
+    """How many queries all rerankers together will look at."""
+    queries = {
+        Direction.TEXT_TO_IMAGE: len(dataset.captions),
+        Direction.IMAGE_TO_TEXT: len(set(dataset.photo_of_caption.tolist())),
+    }
+    return sum(
+        queries[direction]
+        for reranker in rerankers
+        for direction in Direction
+        if takes(reranker, direction)
+    )

@@ -1,8 +1,4 @@
-"""Retrieval metrics: recall at k and mean reciprocal rank, in both directions.
-
-Ties count pessimistically: whatever scores as high as the right answer is ranked before it, so
-an encoder that maps everything to one point, or to nothing (NaN), gets no credit.
-"""
+"""Retrieval metrics of ranks: recall at k and mean reciprocal rank, in both directions."""
 
 from __future__ import annotations
 
@@ -12,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.encoders.base import Embeddings
+from mmsearch.evaluation.ranking import Relevance, rank
 
 Ranks = NDArray[np.int64]
-"""int64, shape (queries,): the rank of the right answer, 1 for the best."""
-
-_BLOCK = 512  # queries whose similarities are held at once; 512 x 25,000 float32 are 51 MB
+"""int64, shape (queries,): the rank of the best right answer, 1 for the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +60,7 @@ def text_to_image_ranks(
         texts: float32, shape (captions, dim).
         photo_of_caption: int64, shape (captions,), the index of each caption's photo.
     """
-    ranks = np.empty(len(texts), dtype=np.int64)
-    for start in range(0, len(texts), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        similarity = texts[block] @ images.T
-        right = np.take_along_axis(similarity, photo_of_caption[block, None], axis=1)
-        # The right photo is as high as itself, which makes the best rank 1. "Not lower" counts
-        # NaN, which a broken encoder gives, against it.
-        ranks[block] = np.count_nonzero(~(similarity < right), axis=1)
-    return ranks
+    return rank(texts, images, Relevance.of_captions(photo_of_caption), depth=0).ranks
 
 
 def image_to_text_ranks(
@@ -87,11 +74,4 @@ def image_to_text_ranks(
         photo_of_caption: int64, shape (captions,), the index of each caption's photo; each photo
             has at least one caption.
     """
-    ranks = np.empty(len(images), dtype=np.int64)
-    for start in range(0, len(images), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        similarity = images[block] @ texts.T
-        own = photo_of_caption[None, :] == np.arange(len(images))[block, None]
-        best = np.where(own, similarity, -np.inf).max(axis=1, keepdims=True)
-        ranks[block] = 1 + np.count_nonzero(~(similarity < best) & ~own, axis=1)
-    return ranks
+    return rank(images, texts, Relevance.of_photos(photo_of_caption), depth=0).ranks

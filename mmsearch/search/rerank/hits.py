@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class HitOpener:
+class PictureOpener:
     """Reads the photo, or the frame of the video, that was hit."""
 
     path: Path
@@ -90,5 +90,5 @@ def _candidate(hit: Hit, origin: Hashable, max_megapixels: float) -> Candidate:
         similarity=float("nan") if hit.similarity is None else hit.similarity,
         score=hit.score,
         text=hit.text,
-        open=HitOpener(hit.path, hit.modality, time, max_megapixels),
+        open=PictureOpener(hit.path, hit.modality, time, max_megapixels),
     )
