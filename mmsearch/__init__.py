@@ -18,10 +18,23 @@ if TYPE_CHECKING:
     from mmsearch import errors
     from mmsearch.items import Hit, IndexReport, Modality, Status
     from mmsearch.library import Index, create, open
+    from mmsearch.training.adapt.entry import train
+    from mmsearch.training.adapt.report import TrainingReport
 
 __version__ = "0.1.0"
 
-__all__ = ["Hit", "Index", "IndexReport", "Modality", "Status", "create", "errors", "open"]
+__all__ = [
+    "Hit",
+    "Index",
+    "IndexReport",
+    "Modality",
+    "Status",
+    "TrainingReport",
+    "create",
+    "errors",
+    "open",
+    "train",
+]
 
 _HOMES = {
     "Hit": "mmsearch.items",
@@ -29,8 +42,10 @@ _HOMES = {
     "IndexReport": "mmsearch.items",
     "Modality": "mmsearch.items",
     "Status": "mmsearch.items",
+    "TrainingReport": "mmsearch.training.adapt.report",
     "create": "mmsearch.library",
     "open": "mmsearch.library",
+    "train": "mmsearch.training.adapt.entry",
 }
 
 

@@ -21,6 +21,7 @@ CONFIG_NAME = "mmsearch.toml"
 DEFAULT_MAX_MEGAPIXELS = 200.0
 """Enough for the largest phone and medium format cameras; about 0.8 GB of pixels."""
 
+_FOLDERS = ("data_dir", "encoders", "cache")
 _BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -37,6 +38,8 @@ class Settings:
         ocr: whether the text in photos is read; None keeps what an index has.
         speech_model: recognises speech in recordings and videos.
         data_dir: where indexes that are given by name live.
+        encoders: where encoders that ``mmsearch train`` stores by name live.
+        cache: where what can be computed again is kept.
     """
 
     index: str = "default"
@@ -47,6 +50,8 @@ class Settings:
     ocr: bool | None = None
     speech_model: str = "auto"
     data_dir: Path = Path()
+    encoders: Path = Path()
+    cache: Path = Path()
 
     def index_path(self, name_or_path: str | Path | None = None) -> Path:
         """The directory that an index name or path stands for.
@@ -79,7 +84,7 @@ def load_settings(
         SettingsError: a value cannot be used; the message names where it came from.
     """
     environ = os.environ if environ is None else environ
-    values: dict[str, Any] = {"data_dir": _default_data_dir()}
+    values: dict[str, Any] = _default_folders()
     config = _find_config() if config is None else config
     if config is not None:
         for name, value in _read_config(config).items():
@@ -94,10 +99,12 @@ def load_settings(
     return Settings(**values)
 
 
-def _default_data_dir() -> Path:
-    from platformdirs import user_data_path
+def _default_folders() -> dict[str, Path]:
+    from platformdirs import user_cache_path, user_data_path
 
-    return user_data_path("mmsearch", appauthor=False) / "indexes"
+    home = user_data_path("mmsearch", appauthor=False)
+    cache = user_cache_path("mmsearch", appauthor=False)
+    return {"data_dir": home / "indexes", "encoders": home / "encoders", "cache": cache}
 
 
 def _find_config() -> Path | None:
@@ -144,7 +151,7 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
         return number
     if name == "ocr":
         return _truth(value, origin)
-    if name == "data_dir":
+    if name in _FOLDERS:
         return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111
     if not isinstance(value, str) or not value:
         raise SettingsError(f"{origin} must be a text, not {value!r}.")

@@ -20,6 +20,8 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     for name in ("INDEX", "MODEL", "DEVICE", "EXCLUDE", "MAX_MEGAPIXELS", "OCR", "SPEECH_MODEL"):
         monkeypatch.delenv(f"MMSEARCH_{name}", raising=False)
     monkeypatch.setenv("MMSEARCH_DATA_DIR", str(home / "indexes"))
+    monkeypatch.setenv("MMSEARCH_ENCODERS", str(home / "encoders"))
+    monkeypatch.setenv("MMSEARCH_CACHE", str(home / "cache"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
 
 

@@ -17,9 +17,11 @@ def test_the_public_names_are_these_and_all_exist() -> None:
         "IndexReport",
         "Modality",
         "Status",
+        "TrainingReport",
         "create",
         "errors",
         "open",
+        "train",
     ]
     for name in mmsearch.__all__:
         assert getattr(mmsearch, name) is not None

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mmsearch.cli import INTERRUPTED, evaluate, index, models, query, remove, status
+from mmsearch.cli import INTERRUPTED, evaluate, index, models, query, remove, status, train
 from mmsearch.cli.output import note, show
 
 
@@ -62,3 +62,4 @@ app.command("status")(status.status)
 app.command("remove")(remove.remove)
 app.command("models")(models.models)
 app.command("eval")(evaluate.evaluate)
+app.command("train")(train.train)

@@ -32,5 +32,6 @@ def models(json: JsonOption = False) -> None:
         show(line)
     show(
         "\nCOCO R@1: published text-to-image recall, zero-shot, in percent. Any open_clip model "
-        "works too:\nARCH/TAG, ARCH:FILE for a local checkpoint, or hf-hub:NAME."
+        "works too:\nARCH/TAG, ARCH:FILE for a local checkpoint, or hf-hub:NAME. "
+        "`mmsearch train` adapts one to your photos."
     )

@@ -32,8 +32,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         metavar="MODEL",
-        help="The encoder: auto, embedded, a preset, ARCH/TAG, ARCH:FILE or hf-hub:NAME; "
-        "see `mmsearch models`.  [default: auto]",
+        help="The encoder: auto, embedded, a preset, ARCH/TAG, ARCH:FILE, hf-hub:NAME or one of "
+        "your own; see `mmsearch models`.  [default: auto]",
         show_default=False,
     ),
 ]

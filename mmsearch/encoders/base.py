@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Embeddings: TypeAlias = NDArray[np.float32]
 """float32, shape (n, dim), rows of unit length."""
 
+Features: TypeAlias = NDArray[np.float32]
+"""float32, shape (n, features): what a tower saw, pooled, before it becomes an embedding."""
+
 Pixels: TypeAlias = NDArray[np.uint8]
 """uint8 RGB, shape (n, height, width, 3)."""
 
@@ -178,3 +181,46 @@ class DualEncoder(Protocol):
 
     def fits(self, text: str) -> bool:
         """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What an encoder makes of images or texts.
+
+    Attributes:
+        embeddings: float32, shape (n, dim), rows of unit length.
+        features: float32, shape (n, features), what the embeddings were computed from.
+    """
+
+    embeddings: Embeddings
+    features: Features
+
+
+@runtime_checkable
+class FeatureEncoder(DualEncoder, Protocol):
+    """A dual encoder that also shows the pooled features of its towers, from the same run.
+
+    Optional: they say more than an embedding, so that heads trained on them learn more.
+    """
+
+    def images_with_features(self, pixels: Pixels) -> Encoded:
+        """Embeds images as ``encode_images`` does, and keeps what the embeddings come from."""
+
+    def texts_with_features(self, texts: Sequence[str]) -> Encoded:
+        """Embeds texts as ``encode_texts`` does, and keeps what the embeddings come from."""
+
+
+def images_with_features(encoder: DualEncoder, pixels: Pixels) -> Encoded:
+    """Embeddings and features of images; an encoder that shows none has its embeddings for them."""
+    if isinstance(encoder, FeatureEncoder):
+        return encoder.images_with_features(pixels)
+    embeddings = encoder.encode_images(pixels)
+    return Encoded(embeddings, embeddings)
+
+
+def texts_with_features(encoder: DualEncoder, texts: Sequence[str]) -> Encoded:
+    """Embeddings and features of texts; an encoder that shows none has its embeddings for them."""
+    if isinstance(encoder, FeatureEncoder):
+        return encoder.texts_with_features(texts)
+    embeddings = encoder.encode_texts(texts)
+    return Encoded(embeddings, embeddings)

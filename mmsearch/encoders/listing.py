@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmsearch.encoders import hub, presets
+from mmsearch.encoders import hub, named, presets
 from mmsearch.encoders.presets import PRESETS
 
 
@@ -37,7 +37,7 @@ class EncoderListing:
 
 
 def available() -> list[EncoderListing]:
-    """Lists ``embedded``, the presets, and other open_clip models in the local hub cache."""
+    """Lists ``embedded``, the presets, the user's own, and other models in the local hub cache."""
     known = {preset.repo for preset in PRESETS.values()}
     others = [
         EncoderListing(
@@ -54,7 +54,7 @@ def available() -> list[EncoderListing]:
         for repo in hub.cached_repositories("open_clip_config.json")
         if repo not in known and hub.cached_weights(repo) is not None
     ]
-    return [_embedded(), *(_of(preset) for preset in PRESETS.values()), *others]
+    return [_embedded(), *map(_of, PRESETS.values()), *_stored(), *others]
 
 
 def _of(preset: presets.Preset) -> EncoderListing:
@@ -69,6 +69,23 @@ def _of(preset: presets.Preset) -> EncoderListing:
         cached=presets.is_cached(preset),
         note=preset.note,
     )
+
+
+def _stored() -> list[EncoderListing]:
+    return [
+        EncoderListing(
+            name=name,
+            spec=base,
+            licence=None,
+            download_bytes=0,
+            dim=dim,
+            recall=None,
+            source=str(named.folder_of(name) / named.CARD),
+            cached=True,
+            note=f"made from {base} by `mmsearch train`",
+        )
+        for name, base, dim in named.summaries()
+    ]
 
 
 def _embedded() -> EncoderListing:

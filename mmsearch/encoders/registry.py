@@ -7,6 +7,7 @@
     embedded:FOLDER           the same with weights of one's own, from mmsearch.training
     testing                   mmsearch.testing.TinyEncoder
     fast, balanced, best      presets
+    NAME                      an encoder that ``mmsearch train`` stored
     hf-hub:NAME               an open_clip model on the Hugging Face hub
     ARCH:FILE                 an open_clip architecture and a local checkpoint
     ARCH/TAG                  an open_clip architecture and pretrained tag
@@ -20,7 +21,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
 
-from mmsearch.encoders import hub
+from mmsearch.encoders import hub, named
 from mmsearch.encoders.base import Device, DualEncoder, EncoderIdentity
 from mmsearch.encoders.listing import EncoderListing, available
 from mmsearch.encoders.presets import PRESETS, fetch
@@ -129,6 +130,15 @@ def _preset(spec: str, device: Device, revision: str | None) -> DualEncoder | No
     return _tag(preset.spec, device, revision) if preset else None
 
 
+def _named(spec: str, device: Device, _revision: str | None) -> DualEncoder | None:
+    folder = named.find(spec)
+    if folder is None:
+        return None
+    if not (folder / named.ENCODER).is_file():
+        _require_cpu(spec, device)
+    return named.load_folder(folder, lambda base, revision: _resolve(base, device, revision))
+
+
 def _hub_name(spec: str, device: Device, revision: str | None) -> DualEncoder | None:
     if not spec.startswith(_HUB_PREFIX):
         return None
@@ -166,9 +176,16 @@ def _tag(spec: str, device: Device, revision: str | None) -> DualEncoder | None:
 
 
 # Tried in this order; a new kind of encoder is one more function here.
-_RESOLVERS: tuple[Resolver, ...] = (_auto, _embedded, _testing, _preset, _hub_name, _file, _tag)
-
-_NAMES = ("auto", "embedded", "testing", *PRESETS)
+_RESOLVERS: tuple[Resolver, ...] = (
+    _auto,
+    _embedded,
+    _testing,
+    _preset,
+    _named,
+    _hub_name,
+    _file,
+    _tag,
+)
 
 
 def _require_cpu(spec: str, device: Device) -> None:
@@ -186,7 +203,7 @@ def _unknown(spec: str) -> UnknownEncoderError:
             f"{spec} is a file; name its architecture as well, for instance "
             f"`--model ViT-B-32-256:{spec}`."
         )
-    near = get_close_matches(spec, _NAMES, n=3)
+    near = get_close_matches(spec, [*named.BUILT_IN, *named.names()], n=3)
     if not near:
         from mmsearch.encoders import architecture
 

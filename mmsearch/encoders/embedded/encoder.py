@@ -8,7 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mmsearch.encoders.base import Embeddings, EncoderIdentity, ImageTransform, Pixels
+from mmsearch.encoders.base import (
+    Embeddings,
+    Encoded,
+    EncoderIdentity,
+    ImageTransform,
+    Pixels,
+)
 from mmsearch.encoders.embedded.heads import ImageHead, TextHead, load_image_head, load_text_head
 from mmsearch.encoders.embedded.manifest import (
     HEADS,
@@ -34,18 +40,22 @@ class EmbeddedEncoder:
             core.
         weights: a folder that ``mmsearch.training`` has written; by default the weights that
             ship inside the package.
+        spec: what loads this encoder again; by default ``embedded``, or ``embedded:FOLDER`` for
+            other weights.
 
     Raises:
         WeightsError: ``weights`` is no such folder.
     """
 
-    def __init__(self, *, threads: int | None = None, weights: Path = WEIGHTS) -> None:
+    def __init__(
+        self, *, threads: int | None = None, weights: Path = WEIGHTS, spec: str | None = None
+    ) -> None:
         self._threads = threads
         self._weights = weights
         manifest = Manifest.load(weights)
         self._dim = manifest.dim
         self._identity = EncoderIdentity(
-            spec="embedded" if weights == WEIGHTS else f"embedded:{weights}",
+            spec=spec or ("embedded" if weights == WEIGHTS else f"embedded:{weights}"),
             name=manifest.name,
             revision=manifest.revision,
             transform=manifest.transform,
@@ -91,9 +101,7 @@ class EmbeddedEncoder:
         """
         if not len(pixels):
             return np.empty((0, self.dim), dtype=np.float32)
-        # The head comes once, after all images: numpy's threads go on spinning for a while after
-        # a product of matrices, on cores that the next image could use.
-        return self._image_head.embeddings(*self._image_tower(pixels))
+        return self.images_with_features(pixels).embeddings
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeds texts; what is longer than 128 tokens is cut.
@@ -106,7 +114,30 @@ class EmbeddedEncoder:
         """
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
-        return self._text_head.embeddings(self._text_tower(texts))
+        return self.texts_with_features(texts).embeddings
+
+    def images_with_features(self, pixels: Pixels) -> Encoded:
+        """Embeds images, and keeps the image tower's pooled features.
+
+        Args:
+            pixels: as ``encode_images`` takes them, at least one image.
+
+        Raises:
+            WeightsError: the weights cannot be loaded.
+        """
+        features, logits = self._image_tower(pixels)
+        # The head comes once, after all images: numpy's threads go on spinning for a while after
+        # a product of matrices, on cores that the next image could use.
+        return Encoded(self._image_head.embeddings(features, logits), features)
+
+    def texts_with_features(self, texts: Sequence[str]) -> Encoded:
+        """Embeds at least one text, and keeps the text tower's pooled features.
+
+        Raises:
+            WeightsError: the weights cannot be loaded.
+        """
+        features = self._text_tower(texts)
+        return Encoded(self._text_head.embeddings(features), features)
 
     def fits(self, text: str) -> bool:
         """Whether a text has at most 128 tokens; only the tokenizer is loaded for it.

@@ -1,0 +1,167 @@
+"""``mmsearch train``: adapts an encoder to one's own captioned photos."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mmsearch.cli.options import DeviceOption, JsonOption, ModelOption, settings_with
+from mmsearch.cli.output import note, note_failures, short_path, show, show_json, table
+
+if TYPE_CHECKING:
+    from mmsearch.training.adapt.dataset import Progress
+    from mmsearch.training.adapt.report import TrainingReport
+
+
+class MethodName(StrEnum):
+    """How an encoder is adapted."""
+
+    HEADS = "heads"
+    RIDGE = "ridge"
+    PROCRUSTES = "procrustes"
+    WHITENING = "whitening"
+
+
+def train(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="What to call the new encoder.", show_default=False),
+    ],
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images", metavar="DIR", help="The folder with the photos.", show_default=False
+        ),
+    ] = None,
+    captions: Annotated[
+        Path | None,
+        typer.Option(
+            "--captions",
+            metavar="FILE",
+            help="Their captions: TSV, CSV, JSON Lines, COCO or Karpathy JSON, Parquet, webdataset "
+            "tar.",
+            show_default=False,
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="FILE",
+            help="Only these photos: a file with one name a line, or a Karpathy split's name.",
+            show_default=False,
+        ),
+    ] = None,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            "--index",
+            metavar="NAME_OR_PATH",
+            help="Train on the photos and captions of this index instead, by default from its own "
+            "encoder.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    method: Annotated[
+        MethodName, typer.Option("--method", help="How to adapt the encoder.")
+    ] = MethodName.HEADS,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and of chance.")] = 0,
+    held_out: Annotated[
+        float,
+        typer.Option(
+            "--held-out", metavar="SHARE", help="How much of the photos only measures.", max=0.9
+        ),
+    ] = 0.15,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an encoder of this name.")
+    ] = False,
+    device: DeviceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Adapt an encoder to your own captioned photos; nothing is stored unless it got better."""
+    if (index is None) == (images is None and captions is None):
+        raise typer.BadParameter("give --images and --captions, or --index.")
+    if index is None and (images is None or captions is None):
+        raise typer.BadParameter("--images and --captions go together.")
+    if index is not None and split is not None:
+        raise typer.BadParameter("--split goes with --images and --captions.")
+    from mmsearch.training.adapt.entry import train as adapt
+
+    settings = settings_with(model=model, device=device)
+    with _bars() as progress:
+        report = adapt(
+            name,
+            images=images,
+            captions=captions,
+            split=split,
+            index=index,
+            # an index is adapted from its own encoder unless --model says otherwise
+            model=model if index is not None else settings.model,
+            method=method.value,
+            seed=seed,
+            held_out=held_out,
+            device=settings.device,
+            replace=force,
+            progress=progress,
+        )
+    if json:
+        show_json(report.as_dict())
+    else:
+        _show(report)
+
+
+def _show(report: TrainingReport) -> None:
+    sizes, outcome = report.sizes, report.outcome
+    show(
+        f"{report.encoder}, made from {report.base} with {sizes.photos - sizes.held_out_photos} "
+        f"photos in {report.seconds:.0f} s"
+    )
+    held_out = f"{sizes.held_out_captions} captions of {sizes.held_out_photos} held-out photos"
+    show(f"{held_out}, in percent:")
+    before, after = outcome.before, outcome.after
+    rows = [["", "", *before.text_to_image.as_dict()]]
+    for direction, when, metrics in (
+        ("text to image", "before", before.text_to_image),
+        ("", "after", after.text_to_image),
+        ("image to text", "before", before.image_to_text),
+        ("", "after", after.image_to_text),
+    ):
+        rows.append([direction, when, *(f"{value:.1f}" for value in metrics.as_dict().values())])
+    for line in table(rows, right=range(2, len(rows[0]))):
+        show(line)
+    show(f"Use it: mmsearch index FOLDER --model {report.name}")
+    show(f"Its card and curves: {short_path(report.path)}")
+    if report.skipped:
+        note(f"{len(report.skipped)} photos could not be read:")
+        note_failures(report.skipped)
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    """One progress bar after the other, one for each step."""
+    from tqdm import tqdm
+
+    bar: tqdm[Any] | None = None
+    current = ""
+
+    def progress(step: str, done: int, total: int) -> None:
+        nonlocal bar, current
+        if bar is None or step != current:
+            if bar is not None:
+                bar.close()
+            bar = tqdm(total=total, desc=step.capitalize(), file=sys.stderr, dynamic_ncols=True)
+            current = step
+        bar.update(done - bar.n)
+
+    try:
+        yield progress
+    finally:
+        if bar is not None:
+            bar.close()

@@ -1,0 +1,241 @@
+"""An encoder with residual heads: any dual encoder, adapted to somebody's own photos.
+
+A head adds a linear map of what its tower saw to the tower's embedding:
+
+    new = unit(base + input @ weight + bias)
+
+The input is the base's embedding, or the pooled features that it was computed from where the base
+shows them. numpy only: where the base needs no torch, neither does this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+
+from mmsearch.encoders.base import (
+    DualEncoder,
+    Embeddings,
+    Encoded,
+    EncoderIdentity,
+    Features,
+    ImageTransform,
+    Pixels,
+    images_with_features,
+    texts_with_features,
+)
+from mmsearch.encoders.embedded.heads import unit
+from mmsearch.errors import WeightsError
+
+HEADS = "heads.safetensors"
+
+
+class HeadInput(StrEnum):
+    """What a head maps."""
+
+    FEATURES = "features"
+    EMBEDDINGS = "embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class AffineMap:
+    """``rows @ weight + bias``.
+
+    Attributes:
+        weight: float32, shape (inputs, dim).
+        bias: float32, shape (dim,).
+    """
+
+    weight: Features
+    bias: Features
+
+    def __call__(self, rows: Features) -> Features:
+        """Maps rows, float32, shape (n, inputs), to float32, shape (n, dim)."""
+        return rows @ self.weight + self.bias
+
+    def scaled(self, share: float) -> AffineMap:
+        """The map whose results are ``share`` times as long."""
+        factor = np.float32(share)
+        return AffineMap(self.weight * factor, self.bias * factor)
+
+
+@dataclass(frozen=True, slots=True)
+class ResidualHead:
+    """The last step of one tower of an adapted encoder.
+
+    Attributes:
+        input: what the map takes.
+        map: from it to what is added to the base's embedding.
+    """
+
+    input: HeadInput
+    map: AffineMap
+
+    def __call__(self, encoded: Encoded) -> Embeddings:
+        """Embeddings of what the base has encoded, float32, shape (n, dim), rows of unit length."""
+        rows = encoded.features if self.input is HeadInput.FEATURES else encoded.embeddings
+        return unit(encoded.embeddings + self.map(rows))
+
+    def scaled(self, share: float) -> ResidualHead:
+        """The head that goes only this share of the way, 0 (the base) to 1 (this head).
+
+        As heads are linear, this is the interpolation of weights of Wortsman et al. 2022
+        (WiSE-FT) between the base and the adapted encoder.
+        """
+        return replace(self, map=self.map.scaled(share))
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The heads of both towers; None leaves a tower's embeddings as they are."""
+
+    image: ResidualHead | None
+    text: ResidualHead | None
+
+    def scaled(self, share: float) -> Heads:
+        """Both heads, going only this share of the way."""
+        return Heads(self.image and self.image.scaled(share), self.text and self.text.scaled(share))
+
+    def images(self, encoded: Encoded) -> Embeddings:
+        """Embeddings of photos that the base has encoded."""
+        return encoded.embeddings if self.image is None else self.image(encoded)
+
+    def texts(self, encoded: Encoded) -> Embeddings:
+        """Embeddings of texts that the base has encoded."""
+        return encoded.embeddings if self.text is None else self.text(encoded)
+
+    def revision(self, base: str) -> str:
+        """Names these heads on top of a base with this id: 12 hexadecimal digits."""
+        digest = hashlib.sha256(base.encode("utf-8", "surrogatepass"))
+        for kind, head in _present(self):
+            digest.update(f"\n{kind} {head.input} {head.map.weight.shape}\n".encode())
+            digest.update(np.ascontiguousarray(head.map.weight).tobytes())
+            digest.update(np.ascontiguousarray(head.map.bias).tobytes())
+        return digest.hexdigest()[:12]
+
+
+class AdaptedEncoder:
+    """A base encoder with residual heads.
+
+    Args:
+        base: the encoder that was adapted.
+        heads: what was learnt.
+        spec: what loads this encoder again.
+        name: for people to read.
+        revision: ``heads.revision(base.id)``.
+    """
+
+    def __init__(
+        self, base: DualEncoder, heads: Heads, *, spec: str, name: str, revision: str
+    ) -> None:
+        self._base = base
+        self._heads = heads
+        self._identity = EncoderIdentity(spec, name, revision, base.transform)
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Which encoder this is."""
+        return self._identity
+
+    @property
+    def id(self) -> str:
+        """The same as ``identity.id``."""
+        return self._identity.id
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self._base.dim
+
+    @property
+    def transform(self) -> ImageTransform:
+        """Makes the pixels that ``encode_images`` takes."""
+        return self._base.transform
+
+    @property
+    def batch_size(self) -> int:
+        """How many images to encode at once for the best rate."""
+        return self._base.batch_size
+
+    def encode_images(self, pixels: Pixels) -> Embeddings:
+        """Embeds images.
+
+        Args:
+            pixels: uint8 RGB, shape (n, height, width, 3), as ``transform`` makes them; n may
+                be 0.
+
+        Returns:
+            float32, shape (n, dim), rows of unit length.
+        """
+        if not len(pixels):
+            return np.empty((0, self.dim), dtype=np.float32)
+        return self.images_with_features(pixels).embeddings
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Embeds texts; what is longer than the text tower takes is cut.
+
+        Returns:
+            float32, shape (n, dim), rows of unit length.
+        """
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        return self.texts_with_features(texts).embeddings
+
+    def images_with_features(self, pixels: Pixels) -> Encoded:
+        """Embeds at least one image; the features are those of the base."""
+        encoded = images_with_features(self._base, pixels)
+        return Encoded(self._heads.images(encoded), encoded.features)
+
+    def texts_with_features(self, texts: Sequence[str]) -> Encoded:
+        """Embeds at least one text; the features are those of the base."""
+        encoded = texts_with_features(self._base, texts)
+        return Encoded(self._heads.texts(encoded), encoded.features)
+
+    def fits(self, text: str) -> bool:
+        """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""
+        return self._base.fits(text)
+
+
+def save_heads(path: Path, heads: Heads) -> None:
+    """Writes heads as safetensors: float32 arrays, and in the metadata what each head takes."""
+    from safetensors.numpy import save_file
+
+    arrays: dict[str, Features] = {}
+    inputs: dict[str, str] = {}
+    for kind, head in _present(heads):
+        arrays[f"{kind}.weight"] = np.ascontiguousarray(head.map.weight, dtype=np.float32)
+        arrays[f"{kind}.bias"] = np.ascontiguousarray(head.map.bias, dtype=np.float32)
+        inputs[kind] = head.input.value
+    save_file(arrays, path, metadata=inputs)
+
+
+def load_heads(path: Path) -> Heads:
+    """Reads what ``save_heads`` wrote.
+
+    Raises:
+        WeightsError: ``path`` is not there or holds something else.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            found = {
+                kind: ResidualHead(
+                    HeadInput(value),
+                    AffineMap(file.get_tensor(f"{kind}.weight"), file.get_tensor(f"{kind}.bias")),
+                )
+                for kind, value in (file.metadata() or {}).items()
+            }
+    except (OSError, SafetensorError, ValueError) as error:
+        raise WeightsError(f"The heads {path} cannot be loaded: {error}") from error
+    return Heads(found.get("image"), found.get("text"))
+
+
+def _present(heads: Heads) -> list[tuple[str, ResidualHead]]:
+    both = (("image", heads.image), ("text", heads.text))
+    return [(kind, head) for kind, head in both if head is not None]

@@ -1,0 +1,64 @@
+"""Photos and their texts as plain arrays, which is all that the methods see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch.encoders.base import Embeddings, Features
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What an encoder makes of some photos or some texts.
+
+    Attributes:
+        features: float32, shape (n, features), what a head takes.
+        base: float32, shape (n, dim), rows of unit length: the embeddings that a residual head
+            adds to; None where the heads alone make the embedding.
+    """
+
+    features: Features
+    base: Embeddings | None = None
+
+    def __getitem__(self, chosen: NDArray[np.int64]) -> Rows:
+        """Some of the rows."""
+        return Rows(self.features[chosen], None if self.base is None else self.base[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Captioned photos.
+
+    Attributes:
+        views: the same photos, seen in one or more ways; the first is the plain one.
+        texts: their captions.
+        photo_of_text: int64, shape (texts,); each photo has at least one text.
+    """
+
+    views: Sequence[Rows]
+    texts: Rows
+    photo_of_text: NDArray[np.int64]
+
+    @property
+    def photos(self) -> int:
+        """How many photos there are."""
+        return len(self.views[0].features)
+
+    def part(self, photos: NDArray[np.int64]) -> Pairs:
+        """Some of the photos, in this order, with all of their texts.
+
+        Args:
+            photos: int64, indices, each at most once.
+        """
+        place = np.full(self.photos, -1)
+        place[photos] = np.arange(len(photos))
+        texts = np.flatnonzero(place[self.photo_of_text] >= 0)
+        return Pairs(
+            views=[view[photos] for view in self.views],
+            texts=self.texts[texts],
+            photo_of_text=place[self.photo_of_text[texts]],
+        )

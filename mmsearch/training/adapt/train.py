@@ -1,0 +1,261 @@
+"""From captioned photos to a named encoder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch.encoders import adapted, named
+from mmsearch.encoders.base import DualEncoder, Encoded
+from mmsearch.errors import TrainingError
+from mmsearch.evaluation.datasets import CaptionedPhotos
+from mmsearch.training.adapt.card import CURVES, card
+from mmsearch.training.adapt.choose import EncodedPairs, Retrieval, choose
+from mmsearch.training.adapt.curves import draw_curves
+from mmsearch.training.adapt.dataset import Contents, Progress, read_contents, split_by_photo
+from mmsearch.training.adapt.encoded import EncodedCache, View
+from mmsearch.training.adapt.methods import Method, learn
+from mmsearch.training.adapt.onnx_heads import write_onnx_heads
+from mmsearch.training.adapt.report import Outcome, Sizes, TrainingReport
+from mmsearch.training.adapt.store import check_free, new_encoder
+
+HELD_OUT = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is asked for.
+
+    Attributes:
+        name: to store the encoder under.
+        data: where photos and captions come from, in words for the card.
+        method: how to adapt.
+        seed: of the split and of training.
+        held_out: share of the photos to hold out.
+        replace: whether an encoder of this name may be replaced.
+    """
+
+    name: str
+    data: str
+    method: Method = Method.HEADS
+    seed: int = 0
+    held_out: float = HELD_OUT
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A new encoder that is not yet stored.
+
+    Attributes:
+        outcome: what it reached.
+        id: its identity's id.
+        write: writes everything that loading it needs into a folder.
+        files: what that is, in Markdown for the card.
+    """
+
+    outcome: Outcome
+    id: str
+    write: Callable[[Path], None]
+    files: str
+
+
+def check(task: Task, base: str) -> None:
+    """Tells at once what would only be found out after minutes.
+
+    Args:
+        task: what is asked for.
+        base: the spec of the encoder to start from.
+
+    Raises:
+        EncoderError: the name cannot be used.
+        TrainingError: the name is taken, a setting cannot be used, or a library is missing.
+    """
+    check_free(task.name, replace=task.replace)
+    if task.name == base or task.name in named.bases(base):
+        raise TrainingError(
+            f"{task.name!r} cannot replace an encoder that it would be made from; choose another "
+            "name."
+        )
+    if not 0 < task.held_out < 1:
+        raise TrainingError(f"The share to hold out must be between 0 and 1, not {task.held_out}.")
+    _require("onnx")
+    _require("matplotlib")
+
+
+def train(
+    task: Task, dataset: CaptionedPhotos, encoder: DualEncoder, cache: Path, progress: Progress
+) -> TrainingReport:
+    """Adapts an encoder by heads and stores the result.
+
+    Args:
+        task: what is asked for.
+        dataset: captioned photos.
+        encoder: the encoder to start from.
+        cache: the folder in which what the encoder makes of the data is kept.
+        progress: told of each step.
+
+    Raises:
+        TrainingError: there are too few photos, or the result is no better on the held-out part;
+            nothing is stored then.
+        EncoderError: the name cannot be used, or the encoder cannot be loaded.
+    """
+    started = time.perf_counter()
+    check(task, encoder.identity.spec)
+    views = (View.PLAIN, View.MIRRORED) if task.method is Method.HEADS else (View.PLAIN,)
+    contents, photos, texts = _encode(dataset, encoder, views, cache, progress)
+    chosen = split_by_photo(contents.hashes, task.held_out, task.seed)
+    learning, held_out = (_part(photos[0], texts, contents, part) for part in chosen)
+    mirrored = _rows(photos[1], chosen[0]) if len(photos) > 1 else None
+
+    learnt = learn(task.method, learning, mirrored, held_out, seed=task.seed, progress=progress)
+    choice = choose(learnt.candidates, held_out)
+    outcome = Outcome(
+        method=task.method,
+        seed=task.seed,
+        before=choice.before,
+        after=choice.best.retrieval,
+        settings=learnt.settings or {},
+        share=choice.best.share,
+        candidate=choice.best.candidate,
+        history=learnt.history,
+        trials=choice.trials,
+    )
+    sizes = Sizes(
+        photos=len(contents.hashes),
+        captions=len(contents.dataset.captions),
+        held_out_photos=len(chosen[1]),
+        held_out_captions=len(held_out.photo_of_text),
+    )
+    made = _with_heads(task.name, encoder, choice.heads, outcome, held_out)
+    report = TrainingReport(
+        name=task.name,
+        encoder=made.id,
+        base=encoder.id,
+        path=named.folder_of(task.name),
+        outcome=outcome,
+        sizes=sizes,
+        skipped=tuple(contents.skipped),
+        seconds=time.perf_counter() - started,
+    )
+    return keep(report, made, task)
+
+
+def keep(report: TrainingReport, made: Made, task: Task) -> TrainingReport:
+    """Stores a new encoder with its card and curves, if it is better than its base.
+
+    The seam for other ways of training: whoever makes a `Made` and a report of it (as
+    ``finetune`` of the embedded encoder's towers does) stores it by this.
+
+    Raises:
+        TrainingError: it is no better on the held-out part, or cannot be stored.
+    """
+    before, after = made.outcome.before, made.outcome.after
+    if after.score <= before.score:
+        raise TrainingError(
+            f"Nothing was stored: on the {report.sizes.held_out_photos} held-out photos the new "
+            f"encoder is no better than {report.base} ({_figures(before, after)}). More captioned "
+            "photos or another --method may help."
+        )
+    with new_encoder(task.name, replace=task.replace) as folder:
+        made.write(folder)
+        draw_curves(folder / CURVES, made.outcome)
+        text = card(report, task.data, date.today(), made.files)
+        (folder / named.CARD).write_text(text, encoding="utf-8", errors="replace")
+    return report
+
+
+def _figures(before: Retrieval, after: Retrieval) -> str:
+    pairs = (
+        ("text to image R@1", before.text_to_image.recall_at_1, after.text_to_image.recall_at_1),
+        ("image to text R@1", before.image_to_text.recall_at_1, after.image_to_text.recall_at_1),
+        ("mean MRR", before.score, after.score),
+    )
+    return ", ".join(f"{name} {old:.1f} before and {new:.1f} after" for name, old, new in pairs)
+
+
+def _encode(
+    dataset: CaptionedPhotos,
+    encoder: DualEncoder,
+    views: tuple[View, ...],
+    cache: Path,
+    progress: Progress,
+) -> tuple[Contents, list[Encoded], Encoded]:
+    """The photos that can be read, in each view, and their captions."""
+    kept = EncodedCache(encoder, cache, progress)
+    contents = read_contents(dataset, progress)
+    plain, unreadable = kept.photos(contents, View.PLAIN)
+    contents = contents.without(unreadable)
+    if not contents.hashes:
+        raise TrainingError(f"None of the {len(dataset.photos)} photos can be read.")
+    others = [kept.photos(contents, view)[0] for view in views if view is not View.PLAIN]
+    texts = kept.texts(contents.dataset.captions)
+    kept.tidy()
+    return contents, [plain, *others], texts
+
+
+def _part(
+    photos: Encoded, texts: Encoded, contents: Contents, chosen: NDArray[np.int64]
+) -> EncodedPairs:
+    """Some of the photos with their captions."""
+    photo_of_text = contents.dataset.photo_of_caption
+    place = np.full(len(photos.embeddings), -1)
+    place[chosen] = np.arange(len(chosen))
+    own = np.flatnonzero(place[photo_of_text] >= 0)
+    return EncodedPairs(_rows(photos, chosen), _rows(texts, own), place[photo_of_text[own]])
+
+
+def _rows(encoded: Encoded, chosen: NDArray[np.int64]) -> Encoded:
+    embeddings = encoded.embeddings[chosen]
+    if encoded.features is encoded.embeddings:
+        return Encoded(embeddings, embeddings)
+    return Encoded(embeddings, encoded.features[chosen])
+
+
+def _with_heads(
+    name: str, encoder: DualEncoder, heads: adapted.Heads, outcome: Outcome, held_out: EncodedPairs
+) -> Made:
+    """An encoder with residual heads, ready to be stored."""
+    identity = encoder.identity
+    manifest = named.HeadsManifest(
+        name=name,
+        revision=heads.revision(encoder.id),
+        dim=encoder.dim,
+        base=named.BaseReference(identity.spec, identity.id, identity.revision),
+    )
+
+    def write(folder: Path) -> None:
+        adapted.save_heads(folder / adapted.HEADS, heads)
+        some = slice(0, 8)
+        write_onnx_heads(
+            folder,
+            heads,
+            Encoded(held_out.photos.embeddings[some], held_out.photos.features[some]),
+            Encoded(held_out.texts.embeddings[some], held_out.texts.features[some]),
+        )
+        manifest.save(folder)
+
+    files = (
+        f"- `{adapted.HEADS}`: a linear map for each tower that was adapted; an embedding is "
+        "`unit(base + input @ weight + bias)`, the input being the base's pooled features or its "
+        "embedding.\n"
+        "- `image_head.onnx`, `text_head.onnx`: the same, for ONNX Runtime; inputs `embeddings` "
+        "and, where the head needs them, `features`; output `adapted`.\n"
+        f"- `{named.ENCODER}`: identity, and the encoder that it needs below it."
+    )
+    return Made(outcome, f"{name}@{manifest.revision}", write, files)
+
+
+def _require(module: str) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(module) is None:
+        raise TrainingError(
+            f'Training needs {module}, which is not installed. Run: pip install "mmsearch[train]"'
+        )
