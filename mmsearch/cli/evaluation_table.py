@@ -8,14 +8,16 @@ from mmsearch.cli.output import table
 from mmsearch.evaluation.figures import LEVEL, NAMES, Figure, Figures, differences, figures_of
 from mmsearch.evaluation.report import Direction, EvaluationReport, Result, Stage
 
-_HEADINGS = {"median_rank": "median"}
+_HEADINGS = {"median_rank": "med. rank"}
 
 
 def lines_of(reports: Sequence[EvaluationReport]) -> Iterator[str]:
     """All that is to be shown: the encoders, a table for each direction, and differences."""
     first = reports[0]
-    yield f"{first.queries:,} captions of {first.gallery:,} photos; in percent, with intervals of"
-    yield f"{LEVEL}% below; median: of the ranks"
+    yield (
+        f"{first.queries:,} captions of {first.gallery:,} photos. "
+        f"In percent; below, {LEVEL}% intervals."
+    )
     for number, report in enumerate(reports, 1):
         yield f"{_mark(number, reports)}{report.encoder}"
     for direction in Direction:
@@ -71,11 +73,11 @@ def _remarks(reports: Sequence[EvaluationReport], direction: Direction) -> Itera
 
 def _remark(mark: str, stage: Stage, direction: Direction, first: Result) -> Iterator[str]:
     if direction not in stage.results:
-        yield f"{mark}{stage.reranker} does not rerank {_ANSWERS[direction]}"
+        yield f"{_label(stage, mark)}: does not judge {_ANSWERS[direction]}"
         return
     result = stage.results[direction]
     told = _difference(result, first)
-    yield f"{mark}{stage.reranker}: {told}, {result.ms_per_query:.1f} ms a query"
+    yield f"{_label(stage, mark)}: {told}, {result.ms_per_query:.1f} ms a query"
 
 
 _ANSWERS = {

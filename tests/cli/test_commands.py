@@ -158,9 +158,9 @@ def test_eval_with_everything(mmsearch, photos: Path, tmp_path: Path) -> None:
     models = (*MODEL, "--model", "testing")
     done = mmsearch("eval", *data, *models, "--rerank", "testing", "--per-query", "q.jsonl")
     assert "[2] against [1]: R@1 +0.0 (+0.0 to +0.0, maybe chance)" in done.stdout
-    assert "[1] testing: R@1 " in done.stdout
+    assert "[1] + testing: R@1 " in done.stdout
     assert "ms a query" in done.stdout
-    assert "testing does not rerank captions by photo" in done.stdout
+    assert "[2] + testing: does not judge captions by photo" in done.stdout
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     assert len((tmp_path / "q.jsonl").read_text().splitlines()) == 2 * 9
     done = mmsearch("eval", *data, *MODEL, "--misses", "m.png", "--json")
