@@ -130,7 +130,8 @@ def _mean_captions(pairs: EncodedPairs) -> Embeddings:
     sums = np.zeros_like(pairs.photos.embeddings)
     np.add.at(sums, pairs.photo_of_text, pairs.texts.embeddings)
     counts = np.bincount(pairs.photo_of_text, minlength=len(sums))
-    return sums / counts[:, None].astype(np.float32)
+    sums /= counts[:, None]
+    return sums
 
 
 def _on_images(mapping: AffineMap) -> Heads:
