@@ -8,8 +8,6 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.evaluation.evaluate import DEPTH
 from mmsearch.evaluation.files import write_file
@@ -46,11 +44,10 @@ def lines_of(dataset: CaptionedPhotos, stage: Stage) -> Iterator[dict[str, Any]]
             queries, answers = list(dataset.captions), photos
         else:
             queries, answers = [photos[at] for at in relevance.photo], list(dataset.captions)
-        pairs = np.argsort(relevance.query, kind="stable")
-        ends = np.searchsorted(relevance.query[pairs], np.arange(len(queries) + 1))
+        pairs = relevance.pairs_by_query()
         ranks, precisions = ranking.ranks.tolist(), ranking.average_precisions.tolist()
         for at, query in enumerate(queries):
-            right = relevance.answer[pairs[ends[at] : ends[at + 1]]].tolist()
+            right = relevance.answer[pairs[at]].tolist()
             found = ranking.top[at, :DEPTH].tolist()
             reranked = None if ranking.reranked is None else ranking.reranked[at].tolist()
             yield {

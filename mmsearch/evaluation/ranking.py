@@ -44,6 +44,12 @@ class Relevance:
         photos, query = np.unique(photo_of_caption, return_inverse=True)
         return cls(query.astype(np.int64), np.arange(len(photo_of_caption)), photos)
 
+    def pairs_by_query(self) -> list[Numbers]:
+        """The numbers of each query's pairs, ascending: int64, shape (right answers,) each."""
+        pairs = np.argsort(self.query, kind="stable")
+        ends = np.searchsorted(self.query[pairs], np.arange(1, len(self.photo)))
+        return np.split(pairs, ends)
+
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
@@ -99,17 +105,16 @@ def rank(queries: Embeddings, answers: Embeddings, relevance: Relevance, *, dept
         depth: how many of the best answers to keep for each query; 0 for their places alone.
     """
     depth = min(depth, len(answers))
-    pairs = np.argsort(relevance.query, kind="stable")
-    ends = np.searchsorted(relevance.query[pairs], np.arange(len(queries) + 1))
-    positions = np.empty(len(pairs), dtype=np.int64)
-    right = np.empty(len(pairs), dtype=np.float32)
+    pairs = relevance.pairs_by_query()
+    positions = np.empty(len(relevance.query), dtype=np.int64)
+    right = np.empty(len(relevance.query), dtype=np.float32)
     top = np.empty((len(queries), depth), dtype=np.int64)
     similarities = np.empty((len(queries), depth), dtype=np.float32)
 
     block = max(1, _BLOCK_BYTES // (4 * len(answers)))
     for start in range(0, len(queries), block):
         stop = min(start + block, len(queries))
-        of_block = pairs[ends[start] : ends[stop]]
+        of_block = np.concatenate(pairs[start:stop])
         similarity = queries[start:stop] @ answers.T
         rows, columns = relevance.query[of_block] - start, relevance.answer[of_block]
         right[of_block] = similarity[rows, columns]

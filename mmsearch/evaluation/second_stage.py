@@ -73,7 +73,7 @@ def _rerank_photos(
 def _rerank_captions(
     reranker: Reranker, dataset: CaptionedPhotos, first: Ranking, counter: Counter
 ) -> Result:
-    """Looks at the captions again that each photo found; one that cannot be read keeps them."""
+    """Looks at the captions again that each photo found, unless the photo cannot be read."""
 
     def query(at: int) -> Image | None:
         path = dataset.photos[first.relevance.photo[at]]
@@ -108,8 +108,7 @@ def _rerank_all(
     scores = np.full(top.shape, np.nan)
     similarities = first.similarities.copy()
     positions = first.positions.copy()
-    pairs = np.argsort(first.relevance.query, kind="stable")
-    ends = np.searchsorted(first.relevance.query[pairs], np.arange(len(top) + 1))
+    pairs = first.relevance.pairs_by_query()
     seconds = 0.0
     for at, answers in enumerate(first.top):
         if (asked := query(at)) is not None:
@@ -120,8 +119,7 @@ def _rerank_all(
             seconds += time.perf_counter() - started
             top[at], scores[at] = answers[result.order], result.scores[result.order]
             similarities[at] = first.similarities[at][result.order]
-            own = pairs[ends[at] : ends[at + 1]]
-            positions[own] = _moved(first.positions[own], result)
+            positions[pairs[at]] = _moved(first.positions[pairs[at]], result)
         counter.add(1)
     ranking = replace(
         first, positions=positions, top=top, similarities=similarities, reranked=scores

@@ -30,7 +30,7 @@ Asked: TypeAlias = Union[str, "Image"]
 """A query as a reranker takes it: a text without marks of phrases, or a Pillow image, mode RGB."""
 
 Scores: TypeAlias = NDArray[np.float64]
-"""float64, shape (candidates,): higher is better; NaN where the reranker cannot judge."""
+"""float64, shape (candidates,): finite, higher is better; NaN where the reranker cannot judge."""
 
 
 class Opener(Protocol):

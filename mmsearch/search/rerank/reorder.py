@@ -51,7 +51,8 @@ def rerank(
     taken = [at for at, one in enumerate(candidates) if takes[one.modality]][: reranker.depth]
     scores = np.full(len(candidates), np.nan)
     if taken:
-        scores[taken] = reranker.scores(query, [candidates[at] for at in taken], deadline=deadline)
+        judged = reranker.scores(query, [candidates[at] for at in taken], deadline=deadline)
+        scores[taken] = np.where(np.isfinite(judged), judged, np.nan)
     return Reordered(reordered(scores), scores)
 
 

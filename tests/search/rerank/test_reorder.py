@@ -99,5 +99,15 @@ def test_a_query_that_it_does_not_take_changes_nothing() -> None:
     assert isinstance(Judge(), Reranker)
 
 
+def test_an_infinite_score_is_none() -> None:
+    class Overflowing(Judge):
+        def scores(self, query, candidates, *, deadline=None):
+            return np.array([np.inf, 1.0, -np.inf, 2.0])
+
+    result = rerank("dogs", candidates(1, 2, 3, 4), Overflowing())
+    assert result.order.tolist() == [0, 3, 2, 1]
+    np.testing.assert_array_equal(result.scores, [np.nan, 1.0, np.nan, 2.0])
+
+
 def test_nothing_to_rerank() -> None:
     assert rerank("dogs", [], Judge()).order.tolist() == []
