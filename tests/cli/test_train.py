@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.training.adapt.conftest import write_photos
+
+for module in ("onnx", "matplotlib"):
+    pytest.importorskip(module, reason="the extra 'train' is not installed")
+
+
+def mmsearch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mmsearch", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_train_index_query(tmp_path: Path) -> None:
+    photos = write_photos(tmp_path / "photos")
+    given = ("--images", photos, "--captions", photos / "captions.tsv", "--model", "testing")
+    trained = mmsearch("train", "italian", *given, "--held-out", 0.3, "--json")
+    assert trained.returncode == 0, trained.stderr
+    report = json.loads(trained.stdout)
+    assert report["after"]["text_to_image"]["MRR"] > report["before"]["text_to_image"]["MRR"]
+    assert (report["photos"], report["held_out_photos"]) == (60, 18)
+    assert "Heads" in trained.stderr, "progress"
+
+    assert "italian" in mmsearch("models").stdout
+    index = tmp_path / "photos.mmsearch"
+    assert mmsearch("index", photos, "--model", "italian", "--index", index).returncode == 0
+    status = json.loads(mmsearch("status", "--index", index, "--json").stdout)
+    assert status["encoder"] == report["encoder"]
+    found = json.loads(mmsearch("query", "verde con rosa", "--index", index, "--json").stdout)
+    assert found["encoder"] == report["encoder"]
+    assert found["hits"]
+    measured = mmsearch("eval", *given[:4], "--model", "italian", "--json")
+    assert json.loads(measured.stdout)["encoder"] == report["encoder"]
+
+    again = mmsearch("train", "italian", *given)
+    assert again.returncode == 1
+    assert "--force" in again.stderr
+    assert again.stdout == ""
+    forced = mmsearch("train", "italian", *given, "--method", "ridge", "--held-out", 0.3, "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert "before" in forced.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train",),
+        ("train", "x"),
+        ("train", "x", "--images", "."),
+        ("train", "x", "--index", "a", "--images", "."),
+        ("train", "x", "--index", "a", "--method", "magic"),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...]) -> None:
+    assert mmsearch(*arguments).returncode == 2
