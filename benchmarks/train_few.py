@@ -47,17 +47,6 @@ class Collection:
     pairs: EncodedPairs
     mirrored: Encoded
 
-    def part(self, photos: NDArray[np.int64]) -> EncodedPairs:
-        """Some of the photos with their captions."""
-        place = np.full(len(self.dataset.photos), -1)
-        place[photos] = np.arange(len(photos))
-        own = np.flatnonzero(place[self.pairs.photo_of_text] >= 0)
-        return EncodedPairs(
-            some(self.pairs.photos, photos),
-            some(self.pairs.texts, own),
-            place[self.pairs.photo_of_text[own]],
-        )
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -102,20 +91,20 @@ def one_run(
     choice = choose(
         learn(
             method,
-            flickr8k.part(learnt),
-            some(flickr8k.mirrored, learnt),
-            flickr8k.part(held_out),
+            flickr8k.pairs.part(learnt),
+            flickr8k.mirrored.rows(learnt),
+            flickr8k.pairs.part(held_out),
             seed=seed,
             progress=silent,
         ).candidates,
-        flickr8k.part(held_out),
+        flickr8k.pairs.part(held_out),
     )
     # As `mmsearch train` does: what is no better is not used.
     better = choice.best.retrieval.score > choice.before.score
     heads = choice.heads if better else Heads(None, None)
     measured = {
-        f"{OTHERS} others of that kind": flickr8k.part(kind[TRAINED : TRAINED + OTHERS]),
-        "photos without the word": flickr8k.part(elsewhere),
+        f"{OTHERS} others of that kind": flickr8k.pairs.part(kind[TRAINED : TRAINED + OTHERS]),
+        "photos without the word": flickr8k.pairs.part(elsewhere),
     }
     if named is not None:
         measured["photos by class name"] = named
@@ -154,10 +143,6 @@ def encoded(cache: EncodedCache, images: Path, captions: Path, splits: Path | No
     texts = cache.texts(contents.dataset.captions)
     pairs = EncodedPairs(photos, texts, contents.dataset.photo_of_caption)
     return Collection(contents.dataset, pairs, mirrored)
-
-
-def some(rows: Encoded, chosen: NDArray[np.int64]) -> Encoded:
-    return Encoded(rows.embeddings[chosen], rows.features[chosen])
 
 
 def figures(found: Retrieval) -> list[float]:

@@ -195,6 +195,12 @@ class Encoded:
     embeddings: Embeddings
     features: Features
 
+    def rows(self, chosen: NDArray[np.int64]) -> Encoded:
+        """Some of the rows, by their indices."""
+        embeddings = self.embeddings[chosen]
+        same = self.features is self.embeddings
+        return Encoded(embeddings, embeddings if same else self.features[chosen])
+
 
 @runtime_checkable
 class FeatureEncoder(DualEncoder, Protocol):

@@ -15,6 +15,7 @@ from mmsearch.evaluation.metrics import (
     image_to_text_ranks,
     text_to_image_ranks,
 )
+from mmsearch.training.adapt.pairs import texts_of
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Of the way from the base to what was learnt."""
@@ -66,6 +67,11 @@ class EncodedPairs:
     photos: Encoded
     texts: Encoded
     photo_of_text: NDArray[np.int64]
+
+    def part(self, photos: NDArray[np.int64]) -> EncodedPairs:
+        """Some of the photos, by their indices, with all of their texts."""
+        texts, photo_of_text = texts_of(photos, self.photo_of_text)
+        return EncodedPairs(self.photos.rows(photos), self.texts.rows(texts), photo_of_text)
 
     def retrieval(self, heads: Heads) -> Retrieval:
         """The metrics of these heads on top of the base."""

@@ -15,6 +15,7 @@ from mmsearch.index import IndexDirectory
 from mmsearch.ingest.overlap import map_ahead
 from mmsearch.items import Failure, Modality
 from mmsearch.media.files import hash_file
+from mmsearch.training.adapt.pairs import texts_of
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of a step, how much of it is done, and of how much."""
@@ -138,13 +139,11 @@ def split_by_photo(
 
 def _some(dataset: CaptionedPhotos, photos: NDArray[np.int64]) -> CaptionedPhotos:
     """Some of the photos, with their captions."""
-    place = np.full(len(dataset.photos), -1)
-    place[photos] = np.arange(len(photos))
-    captions = np.flatnonzero(place[dataset.photo_of_caption] >= 0)
+    captions, photo_of_caption = texts_of(photos, dataset.photo_of_caption)
     return CaptionedPhotos(
         photos=tuple(dataset.photos[number] for number in photos),
         captions=tuple(dataset.captions[number] for number in captions),
-        photo_of_caption=place[dataset.photo_of_caption[captions]],
+        photo_of_caption=photo_of_caption,
     )
 
 

@@ -264,7 +264,7 @@ def residual_settings(features: int, *, seed: int) -> HeadSettings:
             about their number.
         seed: of chance.
     """
-    return HeadSettings(learning_rate=0.01 / features, captions=5, seed=seed)
+    return HeadSettings(epochs=30, learning_rate=0.01 / features, captions=5, patience=5, seed=seed)
 
 
 DEFAULT_TEMPERATURE = 1 / 30

@@ -54,11 +54,24 @@ class Pairs:
         Args:
             photos: int64, indices, each at most once.
         """
-        place = np.full(self.photos, -1)
-        place[photos] = np.arange(len(photos))
-        texts = np.flatnonzero(place[self.photo_of_text] >= 0)
-        return Pairs(
-            views=[view[photos] for view in self.views],
-            texts=self.texts[texts],
-            photo_of_text=place[self.photo_of_text[texts]],
-        )
+        texts, photo_of_text = texts_of(photos, self.photo_of_text)
+        return Pairs([view[photos] for view in self.views], self.texts[texts], photo_of_text)
+
+
+def texts_of(
+    photos: NDArray[np.int64], photo_of_text: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The texts of some photos.
+
+    Args:
+        photos: int64, indices, each at most once.
+        photo_of_text: int64, shape (texts,), the index of each text's photo among all.
+
+    Returns:
+        Indices of their texts, int64, ascending, and of each of these the place of its photo in
+        ``photos``, int64.
+    """
+    place = np.full(max(photo_of_text.max(initial=-1), photos.max(initial=-1)) + 1, -1)
+    place[photos] = np.arange(len(photos))
+    texts = np.flatnonzero(place[photo_of_text] >= 0)
+    return texts, place[photo_of_text[texts]]

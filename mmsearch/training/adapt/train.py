@@ -9,7 +9,6 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmsearch.encoders import adapted, named
 from mmsearch.encoders.base import DualEncoder, Encoded
@@ -111,8 +110,9 @@ def train(
     views = (View.PLAIN, View.MIRRORED) if task.method is Method.HEADS else (View.PLAIN,)
     contents, photos, texts = _encode(dataset, encoder, views, cache, progress)
     chosen = split_by_photo(contents.hashes, task.held_out, task.seed)
-    learning, held_out = (_part(photos[0], texts, contents, part) for part in chosen)
-    mirrored = _rows(photos[1], chosen[0]) if len(photos) > 1 else None
+    pairs = EncodedPairs(photos[0], texts, contents.dataset.photo_of_caption)
+    learning, held_out = (pairs.part(part) for part in chosen)
+    mirrored = photos[1].rows(chosen[0]) if len(photos) > 1 else None
 
     learnt = learn(task.method, learning, mirrored, held_out, seed=task.seed, progress=progress)
     choice = choose(learnt.candidates, held_out)
@@ -200,24 +200,6 @@ def _encode(
     return contents, [plain, *others], texts
 
 
-def _part(
-    photos: Encoded, texts: Encoded, contents: Contents, chosen: NDArray[np.int64]
-) -> EncodedPairs:
-    """Some of the photos with their captions."""
-    photo_of_text = contents.dataset.photo_of_caption
-    place = np.full(len(photos.embeddings), -1)
-    place[chosen] = np.arange(len(chosen))
-    own = np.flatnonzero(place[photo_of_text] >= 0)
-    return EncodedPairs(_rows(photos, chosen), _rows(texts, own), place[photo_of_text[own]])
-
-
-def _rows(encoded: Encoded, chosen: NDArray[np.int64]) -> Encoded:
-    embeddings = encoded.embeddings[chosen]
-    if encoded.features is encoded.embeddings:
-        return Encoded(embeddings, embeddings)
-    return Encoded(embeddings, encoded.features[chosen])
-
-
 def _with_heads(
     name: str, encoder: DualEncoder, heads: adapted.Heads, outcome: Outcome, held_out: EncodedPairs
 ) -> Made:
@@ -232,13 +214,8 @@ def _with_heads(
 
     def write(folder: Path) -> None:
         adapted.save_heads(folder / adapted.HEADS, heads)
-        some = slice(0, 8)
-        write_onnx_heads(
-            folder,
-            heads,
-            Encoded(held_out.photos.embeddings[some], held_out.photos.features[some]),
-            Encoded(held_out.texts.embeddings[some], held_out.texts.features[some]),
-        )
+        one = np.zeros(1, dtype=np.int64)
+        write_onnx_heads(folder, heads, held_out.photos.rows(one), held_out.texts.rows(one))
         manifest.save(folder)
 
     files = (
