@@ -28,7 +28,11 @@ def card(report: TrainingReport, data: str, made_on: date, files: str) -> str:
         )
         for when, found in (("before", before.as_dict()), ("after", after.as_dict()))
     ]
-    settings = ", ".join(f"{name} {value}" for name, value in outcome.settings.items())
+    settings = ", ".join(
+        f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in outcome.settings.items()
+        if value is not None and name != "seed"
+    )
     how = [f"Method `{outcome.method}`, seed {outcome.seed}."]
     if settings:
         how.append(f"Settings: {settings}.")

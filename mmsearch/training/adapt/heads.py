@@ -69,12 +69,14 @@ class TrainedHeads:
         text: maps features of texts.
         history: of all epochs that were run.
         best: the number of epochs after which these heads were taken.
+        temperature: what similarities were divided by.
     """
 
     image: AffineMap
     text: AffineMap
     history: Sequence[Epoch]
     best: int
+    temperature: float
 
 
 def fit_heads(
@@ -103,7 +105,13 @@ def fit_heads(
         run = _Run(train, settings, image_scale, text_scale)
         best = run.execute(held_out, progress)
     image, text = run.heads
-    return TrainedHeads(image_scale.folded(image), text_scale.folded(text), run.history, best)
+    return TrainedHeads(
+        image_scale.folded(image),
+        text_scale.folded(text),
+        run.history,
+        best,
+        run.temperature.item(),
+    )
 
 
 class _Run:
@@ -118,7 +126,7 @@ class _Run:
         self._generator = np.random.default_rng(settings.seed)
         views, texts, _ = self._train
         self.heads = _new_head(views[0], settings.dim), _new_head(texts, settings.dim)
-        self._temperature = torch.tensor(settings.temperature or fitted_temperature(train))
+        self.temperature = torch.tensor(settings.temperature or fitted_temperature(train))
         self.history: list[Epoch] = []
 
     def execute(self, held_out: Pairs | None, progress: Progress) -> int:
@@ -170,7 +178,7 @@ class _Run:
                 _embed(self.heads[0], view.rows(chosen), settings.dropout),
                 _embed(self.heads[1], texts.rows(np.concatenate(some)), settings.dropout),
                 torch.from_numpy(photo_of_some),
-                self._temperature,
+                self.temperature,
             )
 
     @torch.no_grad()
@@ -178,7 +186,7 @@ class _Run:
         views, texts, photo_of_text = pairs
         images = _embed(self.heads[0], views[0], 0.0)
         captions = _embed(self.heads[1], texts, 0.0)
-        return contrastive_loss(images, captions, photo_of_text, self._temperature).item()
+        return contrastive_loss(images, captions, photo_of_text, self.temperature).item()
 
     def _tensors(self, pairs: Pairs) -> _TensorPairs:
         image, text = self._scales

@@ -109,7 +109,9 @@ def _train_heads(
         ResidualHead(HeadInput.FEATURES, trained.image),
         ResidualHead(HeadInput.FEATURES, trained.text),
     )
-    return Learnt({f"epoch {trained.best}": heads}, trained.history, asdict(settings))
+    used = asdict(settings) | {"temperature": trained.temperature}
+    del used["dim"]  # the base's
+    return Learnt({f"epoch {trained.best}": heads}, trained.history, used)
 
 
 def _pairs(encoded: EncodedPairs, mirrored: Encoded | None) -> Pairs:
