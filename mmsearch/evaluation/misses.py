@@ -25,6 +25,9 @@ INSTEAD = 5
 SIDE = 320
 """The longer side of a thumbnail, in pixels."""
 
+LONGEST = 500
+"""How many characters of a caption are shown."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -45,7 +48,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """A caption that did not find its photo first."""
+    """A caption, cut where it is very long, that did not find its photo first."""
 
     caption: str
     right: Shown
@@ -105,7 +108,7 @@ def write_misses(path: Path, report: EvaluationReport) -> None:
         OutputError: the suffix is unknown, or the file cannot be written.
     """
     require_picture_suffix(path)
-    write_file(path, _writers()[path.suffix.lower()](worst_misses(report)))
+    write_file(path, [_writers()[path.suffix.lower()](worst_misses(report))])
 
 
 def _writers() -> Mapping[str, Callable[[Misses], bytes]]:
@@ -141,7 +144,7 @@ def worst_misses(report: EvaluationReport, *, count: int = COUNT) -> Misses:
             if other != photo and place <= INSTEAD + 1
         ]
         worst[photo] = Miss(
-            dataset.captions[query],
+            _cut(dataset.captions[query]),
             shown(photo, int(ranks[query]), float(ranking.right[query])),
             tuple(instead[:INSTEAD]),
         )
@@ -153,6 +156,10 @@ def worst_misses(report: EvaluationReport, *, count: int = COUNT) -> Misses:
         photos=report.gallery,
         worst=tuple(worst.values()),
     )
+
+
+def _cut(caption: str) -> str:
+    return caption if len(caption) <= LONGEST else f"{caption[: LONGEST - 1]}…"
 
 
 def _thumbnail(path: Path) -> Image | None:

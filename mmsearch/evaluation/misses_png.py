@@ -90,6 +90,7 @@ class _Pen:
     def label(self, text: str, left: int, top: int, colour: str) -> None:
         """Writes one line under a photo, cut where it is too long."""
         font = _font(_SMALL)
+        text = " ".join(text.split())  # a file name may hold line ends
         while text and self.draw.textlength(text, font) > _CELL:
             text = text[:-2].rstrip("…") + "…"
         self.draw.text((left, top), text, colour, font)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from math import isnan
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,13 @@ def write_per_query(path: Path, reports: Sequence[EvaluationReport]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    lines = (
-        json.dumps(line) + "\n"
+    lines = (  # one at a time: those of a large collection fill the memory
+        json.dumps(line).encode() + b"\n"
         for report in reports
         for stage in report.stages
         for line in lines_of(report.dataset, stage)
     )
-    write_file(path, "".join(lines).encode())
+    write_file(path, lines)
 
 
 def lines_of(dataset: CaptionedPhotos, stage: Stage) -> Iterator[dict[str, Any]]:
@@ -72,5 +72,5 @@ def lines_of(dataset: CaptionedPhotos, stage: Stage) -> Iterator[dict[str, Any]]
 
 
 def _number(value: float) -> float | None:
-    """A score in JSON, which knows no NaN."""
-    return None if isnan(value) else round(value, 6)
+    """A score in JSON, which knows neither NaN nor infinity."""
+    return round(value, 6) if isfinite(value) else None

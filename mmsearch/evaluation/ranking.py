@@ -136,7 +136,8 @@ def _rank_block(
     positions = 1 + _ordinals(rows, right)
     for pair, row in enumerate(rows.tolist()):
         positions[pair] += np.count_nonzero(wrong[row] >= right[pair])
-    wrong[rows, columns] = -np.inf
+    np.maximum(wrong, np.finfo(wrong.dtype).min, out=wrong)
+    wrong[rows, columns] = -np.inf  # below all that are wrong
     return positions, _best(wrong, rows, columns, positions, depth)
 
 

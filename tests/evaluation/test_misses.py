@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from base64 import b64decode
 from html.parser import HTMLParser
 from pathlib import Path
@@ -113,6 +114,36 @@ def test_nothing_missed_and_long_words_can_be_drawn(
     write_misses(tmp_path / "long.png", evaluate(TinyEncoder(), long))
     with Image.open(tmp_path / "long.png") as sheet:
         assert sheet.height > sheet.width
+
+
+@pytest.mark.parametrize("suffix", [".html", ".png"])
+def test_a_caption_of_a_whole_book_is_cut(
+    colours: CaptionedPhotos, tmp_path: Path, suffix: str
+) -> None:
+    book = CaptionedPhotos(colours.photos, ("A page. " * 50_000,) * 16, colours.photo_of_caption)
+    path = (tmp_path / "misses").with_suffix(suffix)
+    write_misses(path, evaluate(TinyEncoder(), book))
+    if suffix == ".html":
+        assert path.stat().st_size < 200_000
+    else:
+        with Image.open(path) as sheet:
+            assert sheet.height < 8 * 500
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="such names cannot be there")
+@pytest.mark.parametrize("suffix", [".html", ".png"])
+def test_any_file_name_can_be_drawn(colours: CaptionedPhotos, tmp_path: Path, suffix: str) -> None:
+    names = ("two\nlines.png", "\udcff.png", '"><b>.png', "\u202eback.png", "x" * 200 + ".png")
+    photos = [
+        photo.rename(tmp_path / name) for photo, name in zip(colours.photos, names, strict=False)
+    ]
+    odd = CaptionedPhotos(
+        (*photos, *colours.photos[5:]), colours.captions[::-1], colours.photo_of_caption
+    )
+    path = (tmp_path / "misses").with_suffix(suffix)
+    write_misses(path, evaluate(TinyEncoder(), odd))
+    if suffix == ".html":
+        assert '"><b>.png' in Page(path.read_text("utf-8")).texts
 
 
 @pytest.mark.parametrize("name", ["misses.gif", "misses", "nowhere/misses.png"])

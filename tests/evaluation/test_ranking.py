@@ -14,10 +14,10 @@ Case = tuple[np.ndarray, np.ndarray, np.ndarray, int]
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Photos, captions, owners and a depth; some photos have no caption, some scores are NaN."""
+    """Photos, captions, owners and a depth; some photos have no caption, some scores no number."""
     photos, dim = draw(st.integers(1, 7)), draw(st.integers(1, 2))
     owners = draw(st.lists(st.integers(0, photos - 1), min_size=1, max_size=12))
-    numbers = st.sampled_from([-1.0, 0.0, 1.0, 2.0, float("nan")])
+    numbers = st.sampled_from([-1.0, 0.0, 1.0, 2.0, float("nan"), float("inf")])
     images = draw(hnp.arrays(np.float32, (photos, dim), elements=numbers))
     texts = draw(hnp.arrays(np.float32, (len(owners), dim), elements=numbers))
     return images, texts, np.array(owners), draw(st.integers(0, 8))
@@ -35,6 +35,7 @@ def order_by_hand(scores: np.ndarray, right: set[int]) -> list[int]:
     return sorted(range(len(scores)), key=key)
 
 
+@np.errstate(invalid="ignore")
 def check(queries: np.ndarray, answers: np.ndarray, relevance: Relevance, depth: int) -> None:
     found = rank(queries, answers, relevance, depth=depth)
     assert found.top.shape == (len(queries), min(depth, len(answers)))
