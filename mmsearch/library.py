@@ -208,7 +208,8 @@ class Index:
             folder: only files in this folder and below.
             k: at most so many hits.
             grouped: a hit for each file, with its other items listed; else a hit for each item.
-            rerank: looks at the best hits again: what ``--rerank`` takes, or a reranker.
+            rerank: looks at the best hits again: what ``--rerank`` takes, or a reranker. Where
+                it fails on them, a notice says so and the hits are the first stage's.
 
         Returns:
             The hits, best first.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmsearch.cli.options import DeviceOption, JsonOption, settings_with
-from mmsearch.cli.output import note, progress_bar, show, show_json
+from mmsearch.cli.output import note, progress_bar, short_path, show, show_json
+from mmsearch.errors import MmsearchError, RerankerError
 
 if TYPE_CHECKING:
     from mmsearch.evaluation.report import EvaluationReport
@@ -101,9 +103,10 @@ def evaluate(
 
     rerankers = rerank or []
     if index is not None:
-        reports = [_measure_index(index, captions, split, rerankers, device)]
+        measured = _measure_index(index, captions, split, rerankers, device)
     elif images is not None and captions is not None:
-        reports = _measure_files(images, captions, split, models or [None], rerankers, device)
+        measured = _measure_files(images, captions, split, models or [None], rerankers, device)
+    reports, failure = _as_far_as_possible(measured)
 
     if per_query is not None:
         write_per_query(per_query, reports)
@@ -120,7 +123,9 @@ def evaluate(
             show(line)
     for written in (per_query, misses):
         if written is not None:
-            note(f"Wrote {written}.")
+            note(f"Wrote {short_path(written)}.")
+    if failure is not None:
+        raise failure
 
 
 def _check_usage(
@@ -147,18 +152,34 @@ def _check_usage(
         raise typer.BadParameter(wrong)
 
 
+def _as_far_as_possible(
+    measured: Iterable[EvaluationReport],
+) -> tuple[list[EvaluationReport], BaseException | None]:
+    """What was measured until something failed or Ctrl-C was pressed, and what to raise then."""
+    reports: list[EvaluationReport] = []
+    try:
+        for report in measured:
+            reports.append(report)
+    except (MmsearchError, KeyboardInterrupt) as error:
+        if not reports:
+            raise
+        return reports, error
+    failed = [str(error) for report in reports for error in report.failed]
+    return reports, RerankerError(" ".join(failed)) if failed else None
+
+
 def _measure_index(
     index: str,
     captions: Path | None,
     split: str | None,
     rerankers: list[str],
     device: DeviceOption,
-) -> EvaluationReport:
+) -> Iterator[EvaluationReport]:
     from mmsearch.evaluation.indexed import evaluate_index
 
     settings = settings_with(index=index, device=device)
     with progress_bar("Measuring", " items") as progress:
-        return evaluate_index(
+        report = evaluate_index(
             settings.index_path(),
             captions=captions,
             split=split,
@@ -166,6 +187,7 @@ def _measure_index(
             device=settings.device,
             progress=progress,
         )
+    yield report
 
 
 def _measure_files(
@@ -175,16 +197,15 @@ def _measure_files(
     models: list[str] | list[None],
     rerankers: list[str],
     device: DeviceOption,
-) -> list[EvaluationReport]:
+) -> Iterator[EvaluationReport]:
     from mmsearch.encoders.registry import load
     from mmsearch.evaluation.datasets import read_captioned_photos
     from mmsearch.evaluation.evaluate import evaluate as measure
 
     dataset = read_captioned_photos(images, captions, split=split)
-    reports: list[EvaluationReport] = []
     for model in models:
         settings = settings_with(model=model, device=device)
         encoder = load(settings.model, device=settings.device)
         with progress_bar("Measuring", " items") as progress:
-            reports.append(measure(encoder, dataset, progress=progress, rerankers=rerankers))
-    return reports
+            report = measure(encoder, dataset, progress=progress, rerankers=rerankers)
+        yield report

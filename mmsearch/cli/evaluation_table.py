@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mmsearch.cli.output import table
+from mmsearch.cli.output import printable, table
 from mmsearch.evaluation.figures import LEVEL, NAMES, Figure, Figures, differences, figures_of
 from mmsearch.evaluation.report import Direction, EvaluationReport, Result, Stage
 
@@ -19,7 +19,7 @@ def lines_of(reports: Sequence[EvaluationReport]) -> Iterator[str]:
         f"In percent; below, {LEVEL}% intervals."
     )
     for number, report in enumerate(reports, 1):
-        yield f"{_mark(number, reports)}{report.encoder}"
+        yield f"{_mark(number, reports)}{printable(report.encoder)}"
     for direction in Direction:
         yield ""
         rows = [(direction.replace("_", " "), *(_HEADINGS.get(name, name) for name in NAMES))]
@@ -39,7 +39,7 @@ def _mark(number: int, reports: Sequence[EvaluationReport]) -> str:
 
 def _label(stage: Stage, mark: str) -> str:
     if stage.reranker is not None:
-        return f"{mark}+ {stage.reranker}"
+        return f"{mark}+ {printable(stage.reranker)}"
     return mark or "first stage"
 
 

@@ -38,7 +38,8 @@ def evaluate(
     """Encodes a captioned data set and measures retrieval in both directions.
 
     All photos are the gallery and all captions the queries, and the other way round. Embeddings
-    are rounded to float16, as an index stores them.
+    are rounded to float16, as an index stores them. A reranker that fails on a query is not
+    measured; the report says why.
 
     Args:
         encoder: the encoder to measure.
@@ -90,8 +91,14 @@ def evaluate_embeddings(
             Direction.IMAGE_TO_TEXT: Result(captions_found),
         },
     )
-    reranked = tuple(rerank_stage(one, dataset, first, counter) for one in rerankers)
-    return EvaluationReport(dataset, first, reranked)
+    reranked: list[Stage] = []
+    failed: list[RerankerError] = []
+    for one in rerankers:
+        try:
+            reranked.append(rerank_stage(one, dataset, first, counter))
+        except RerankerError as error:  # the rest is worth as much as before
+            failed.append(error)
+    return EvaluationReport(dataset, first, tuple(reranked), tuple(failed))
 
 
 def rerankers_for(rerankers: Sequence[str | Reranker], encoder: DualEncoder) -> list[Reranker]:

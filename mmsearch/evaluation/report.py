@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from mmsearch.errors import RerankerError
 from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.evaluation.figures import Figure, differences, figures_of
 from mmsearch.evaluation.metrics import RetrievalMetrics
@@ -59,11 +60,13 @@ class EvaluationReport:
         dataset: the photos and captions.
         first: the first stage, in both directions.
         reranked: what each reranker made of it.
+        failed: why there is nothing of the other rerankers.
     """
 
     dataset: CaptionedPhotos
     first: Stage
     reranked: tuple[Stage, ...] = ()
+    failed: tuple[RerankerError, ...] = ()
 
     @property
     def encoder(self) -> str:

@@ -42,6 +42,9 @@ def rerank_stage(
         dataset: the photos and captions.
         first: the first stage.
         counter: told of each query.
+
+    Raises:
+        RerankerError: it failed on a query.
     """
     results: dict[Direction, Result] = {}
     for direction, result in first.results.items():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mmsearch.errors import QueryError
+from mmsearch.errors import QueryError, RerankerError
 from mmsearch.index import IndexDirectory
 from mmsearch.items import Hit
 from mmsearch.search.query import Query, embed_query, picture_of
@@ -15,6 +16,8 @@ from mmsearch.search.words import parse_words
 if TYPE_CHECKING:
     from mmsearch.encoders.base import DualEncoder
     from mmsearch.search.rerank.base import Asked, Reranker
+
+_log = logging.getLogger(__name__)
 
 
 def answer(
@@ -27,7 +30,7 @@ def answer(
     reranker_for: Callable[[DualEncoder], Reranker] | None,
     max_megapixels: float,
 ) -> list[Hit]:
-    """The best k hits.
+    """The best k hits; the first stage's, and a notice, where the reranker fails on them.
 
     Args:
         directory: the index.
@@ -65,8 +68,12 @@ def answer(
     from mmsearch.search.rerank.hits import rerank_hits
 
     asked = _asked(query, max_megapixels)
-    reranked = rerank_hits(asked, hits, reranker, origin=origin, max_megapixels=max_megapixels)
-    return reranked[:k]
+    try:
+        hits = rerank_hits(asked, hits, reranker, origin=origin, max_megapixels=max_megapixels)
+    except RerankerError as error:
+        _log.warning("%s The hits are not reranked.", error)
+        _log.debug("How the reranker failed", exc_info=error)
+    return hits[:k]
 
 
 def _asked(query: Query, max_megapixels: float) -> Asked:

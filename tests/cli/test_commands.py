@@ -169,6 +169,51 @@ def test_eval_with_everything(mmsearch, photos: Path, tmp_path: Path) -> None:
     assert "Wrote m.png." in done.stderr
 
 
+def test_eval_keeps_what_was_measured_before_a_failure(
+    mmsearch, photos: Path, tmp_path: Path
+) -> None:
+    data = ("--images", photos, "--captions", captions_of(photos, tmp_path))
+    models = (*MODEL, "--model", "no-such-model")
+    done = mmsearch("eval", *data, *models, "--json", "--per-query", "q.jsonl", code=1)
+    assert json.loads(done.stdout)["encoder"] == "testing@1"
+    assert len((tmp_path / "q.jsonl").read_text().splitlines()) == 6
+    assert "no-such-model" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "message"),
+    [
+        ("ValueError('broken')", 1, "failed: ValueError: broken"),
+        ("KeyboardInterrupt", 130, "inter"),
+    ],
+)
+def test_a_reranker_that_fails_on_the_command_line(
+    mmsearch, photos: Path, tmp_path: Path, raised: str, code: int, message: str
+) -> None:
+    mmsearch("index", photos, *MODEL)
+    program = (
+        "import sys\nfrom mmsearch.testing import TinyReranker\n"
+        f"def fail(*_, **__): raise {raised}\n"
+        "TinyReranker.scores = fail\nfrom mmsearch.cli import main\nmain(sys.argv[1:])"
+    )
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", program, *map(str, arguments), "--rerank", "testing"]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    measured = run(
+        "eval", "--images", photos, "--captions", captions_of(photos, tmp_path), *MODEL, "--json"
+    )
+    asked = run("query", "red", "--json")
+    assert (measured.returncode, asked.returncode) == (code, 0 if code == 1 else code)
+    for done in (measured, asked):
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+    if code == 1:
+        assert json.loads(measured.stdout)["reranked"] == []
+        assert json.loads(asked.stdout)["hits"][0]["path"].endswith("red.png")
+
+
 def test_eval_of_an_index(mmsearch, photos: Path, tmp_path: Path) -> None:
     captions = captions_of(photos, tmp_path)
     mmsearch("index", photos, "--index", "./mine", "--captions", captions, *MODEL)

@@ -114,6 +114,21 @@ def test_photos_that_are_gone_keep_their_places(colours: CaptionedPhotos, tmp_pa
     assert np.isnan(after.reranked).all()
 
 
+def test_a_reranker_that_fails_takes_nothing_else_along(colours: CaptionedPhotos) -> None:
+    asked = 0
+
+    def fails(query, candidate):
+        nonlocal asked
+        asked += 1
+        return 1 / (9 - asked)
+
+    report = evaluate(TinyEncoder(), colours, rerankers=[Judge(fails), "testing"])
+    assert [stage.reranker for stage in report.stages] == [None, "testing"]
+    (error,) = report.failed
+    assert "'judge' failed: ZeroDivisionError" in str(error)
+    assert report.text_to_image == evaluate(TinyEncoder(), colours).text_to_image
+
+
 def test_several_encoders_side_by_side(colours: CaptionedPhotos) -> None:
     reports = [evaluate(TinyEncoder(seed), colours) for seed in (0, 5)]
     told = reports_as_dict(reports)["reports"]

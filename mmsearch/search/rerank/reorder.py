@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmsearch.errors import RerankerError
 from mmsearch.search.rerank.base import Asked, Candidate, Deadline, Reranker, Scores, medium_of
 
 
@@ -45,15 +46,38 @@ def rerank(
         candidates: best first.
         reranker: judges the first ``reranker.depth`` of those whose modality it takes.
         deadline: when to stop judging.
+
+    Raises:
+        RerankerError: the reranker failed, or did not score each candidate.
     """
     asked = medium_of(query)
     takes = {kind: reranker.takes(asked, kind) for kind in {c.modality for c in candidates}}
     taken = [at for at, one in enumerate(candidates) if takes[one.modality]][: reranker.depth]
     scores = np.full(len(candidates), np.nan)
     if taken:
-        judged = reranker.scores(query, [candidates[at] for at in taken], deadline=deadline)
-        scores[taken] = np.where(np.isfinite(judged), judged, np.nan)
+        scores[taken] = _judged(query, [candidates[at] for at in taken], reranker, deadline)
     return Reordered(reordered(scores), scores)
+
+
+def _judged(
+    query: Asked,
+    candidates: Sequence[Candidate],
+    reranker: Reranker,
+    deadline: Deadline | None,
+) -> Scores:
+    """A reranker's scores, shape (candidates,), finite or NaN."""
+    try:
+        judged = np.asarray(reranker.scores(query, candidates, deadline=deadline), np.float64)
+    except Exception as error:  # whatever another's code may raise
+        raise RerankerError(
+            f"The reranker {reranker.name!r} failed: {type(error).__name__}: {error}."
+        ) from error
+    if judged.shape != (len(candidates),):
+        raise RerankerError(
+            f"The reranker {reranker.name!r} gave scores of shape {judged.shape} for "
+            f"{len(candidates)} candidates: it must give one for each."
+        )
+    return np.where(np.isfinite(judged), judged, np.nan)
 
 
 def reordered(scores: Scores) -> NDArray[np.int64]:

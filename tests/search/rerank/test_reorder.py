@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmsearch.errors import RerankerError
 from mmsearch.items import Modality
 from mmsearch.search.normalise import Medium
 from mmsearch.search.rerank.base import Candidate, Deadline, Reranker, score_in_batches
@@ -107,6 +109,38 @@ def test_an_infinite_score_is_none() -> None:
     result = rerank("dogs", candidates(1, 2, 3, 4), Overflowing())
     assert result.order.tolist() == [0, 3, 2, 1]
     np.testing.assert_array_equal(result.scores, [np.nan, 1.0, np.nan, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (np.ones(1), r"'failing' gave scores of shape \(1,\) for 3 candidates"),
+        (1.0, r"shape \(\)"),
+        (np.ones(2), r"shape \(2,\)"),
+        (np.ones((3, 1)), r"shape \(3, 1\)"),
+        (["a", "b", "c"], "'failing' failed: ValueError"),
+        (ZeroDivisionError("by none"), "'failing' failed: ZeroDivisionError: by none"),
+    ],
+)
+def test_a_reranker_that_fails_is_named(scores: object, message: str) -> None:
+    class Failing(Judge):
+        name = "failing"
+
+        def scores(self, query, candidates, *, deadline=None):
+            if isinstance(scores, Exception):
+                raise scores
+            return scores
+
+    with pytest.raises(RerankerError, match=message):
+        rerank("dogs", candidates(1, 2, 3), Failing())
+
+
+def test_plain_numbers_are_scores() -> None:
+    class Plain(Judge):
+        def scores(self, query, candidates, *, deadline=None):
+            return [1, 3, 2]
+
+    assert rerank("dogs", candidates(1, 2, 3), Plain()).order.tolist() == [1, 2, 0]
 
 
 def test_nothing_to_rerank() -> None:

@@ -116,6 +116,25 @@ def test_what_cannot_be_opened_keeps_its_place(
     assert "no longer there" in caplog.text
 
 
+def test_where_the_reranker_fails_the_first_stages_hits_are_left(
+    filled: mmsearch.Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(Backwards):
+        def scores(self, query, candidates, *, deadline=None):
+            raise self.error
+
+    failing = Failing()
+    failing.error = OSError("the model's file is damaged")
+    with caplog.at_level(logging.WARNING, "mmsearch"):
+        assert filled.search("red", k=2, rerank=failing) == filled.search("red", k=2)
+    (record,) = caplog.records
+    assert "'backwards' failed: OSError: the model's file is damaged" in record.getMessage()
+    failing.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        filled.search("red", rerank=failing)
+    assert len(filled.search("red")) == 4, "and nothing is held"
+
+
 def test_frames_of_videos_are_looked_at_where_they_were_hit(
     index: mmsearch.Index, tmp_path: Path
 ) -> None:
