@@ -51,13 +51,17 @@ def read_captioned_photos(
 
     Raises:
         DatasetError: a file is missing, damaged or empty, a photo is listed twice or is not
-            there, or the split names photos without captions.
+            there or has two names, or the split names photos without captions.
     """
     if not images.is_dir():
         raise DatasetError(f"There is no folder {images}.")
     rows = read_complete_rows(captions)
     names = select_photos(rows, split, captions)
     paths = _locate(names, images)
+    if twice := first_duplicate(map(str, paths)):
+        raise DatasetError(
+            f"Two image names in {captions} stand for the photo {twice}; name it in one way."
+        )
 
     index_of = {name: index for index, name in enumerate(names)}
     chosen = [row for row in rows if row.image in index_of]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,7 +147,7 @@ def _read_index(path: Path) -> tuple[_Photos, _Captions, StoredEncoder]:
                 for number in ids[Modality.CAPTION]
                 if (item := items[number]).asset_id in photo_of_asset
             ]
-            vectors = _embeddings(reader, {item.id for item in (*photos, *written)})
+            vectors = _embeddings(reader, [item.id for item in (*photos, *written)])
             sources = tuple(reader.sources().values())
             stored = reader.encoder()
     finally:
@@ -155,27 +155,28 @@ def _read_index(path: Path) -> tuple[_Photos, _Captions, StoredEncoder]:
     captions = _Captions(
         tuple(item.text or "" for item in written),
         tuple(photo_of_asset[item.asset_id] for item in written),
-        _stacked(vectors, written),
+        vectors[len(photos) :],
     )
-    return _Photos(photos, _stacked(vectors, photos), sources), captions, stored
+    return _Photos(photos, vectors[: len(photos)], sources), captions, stored
 
 
-def _embeddings(reader: CatalogReader, wanted: set[int]) -> dict[int, Embeddings]:
-    found: dict[int, Embeddings] = {}
+def _embeddings(reader: CatalogReader, wanted: Sequence[int]) -> Embeddings:
+    """The stored embeddings of items, in their order: float32, shape (items, dim)."""
+    places = np.argsort(wanted)
+    ascending = np.asarray(wanted)[places]
+    found = np.full((len(wanted), reader.encoder().dim), np.nan, dtype=np.float32)
     for ids, vectors in reader.embeddings_after(0):
-        rows = zip(ids.tolist(), vectors.astype(np.float32), strict=True)
-        found.update((number, vector) for number, vector in rows if number in wanted)
+        at = np.searchsorted(ascending, ids).clip(max=len(ascending) - 1)
+        asked = ascending[at] == ids
+        found[places[at[asked]]] = vectors[asked]
     return found
-
-
-def _stacked(vectors: Mapping[int, Embeddings], items: Sequence[ItemRecord]) -> Embeddings:
-    if not items:
-        return np.empty((0, 0), dtype=np.float32)
-    return np.stack([vectors[item.id] for item in items])
 
 
 def _matched(rows: Sequence[CaptionRow], photos: _Photos) -> _Captions:
     """The captions of a file, found by the photos' paths in their sources."""
+    captions: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        captions[row.image].append(row.caption)
     number_of = {photo.path: at for at, photo in enumerate(photos.items)}
     by_source: dict[Path, dict[str, int]] = defaultdict(dict)
     for path, at in number_of.items():
@@ -187,15 +188,16 @@ def _matched(rows: Sequence[CaptionRow], photos: _Photos) -> _Captions:
         by_source[source][name] = at
     texts: list[str] = []
     numbers: list[int] = []
+    matched_names: set[str] = set()
     for inside in by_source.values():
-        matched, _ = match_captions(rows, inside)
-        for name, captions in matched.items():
-            texts.extend(captions)
-            numbers.extend([inside[name]] * len(captions))
-    if len(texts) < len(rows):
+        matched, _ = match_captions([CaptionRow(name, name) for name in captions], inside)
+        for path_inside, names in matched.items():
+            written = [caption for name in names for caption in captions[name]]
+            texts.extend(written)
+            numbers.extend([inside[path_inside]] * len(written))
+            matched_names.update(names)
+    if left_out := sum(row.image not in matched_names for row in rows):
         _log.warning(
-            "%d of %d captions name no photo of the index and are left out.",
-            len(rows) - len(texts),
-            len(rows),
+            "%d of %d captions name no photo of the index and are left out.", left_out, len(rows)
         )
     return _Captions(tuple(texts), tuple(numbers))

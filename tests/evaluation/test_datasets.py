@@ -231,6 +231,9 @@ def test_what_is_missing_is_named(photos: Path, tmp_path: Path) -> None:
     captions = write(tmp_path / "captions.tsv", TSV + "c.jpg\ta cat\nd.jpg\ta dog\n")
     with pytest.raises(DatasetError, match=r"2 of 4 photos are not in .*; the first is c\.jpg"):
         read_captioned_photos(photos, captions)
+    two_names = write(tmp_path / "two.tsv", TSV + "./a.jpg\ta round ball\n")
+    with pytest.raises(DatasetError, match=r"stand for the photo .*a\.jpg"):
+        read_captioned_photos(photos, two_names)
     inline = write(tmp_path / "inline.tsv", "image\tcaption\n" + "QUJD" * 1000 + "\ta cat\n")
     with pytest.raises(DatasetError, match="1 of 1 photos are not in"):
         read_captioned_photos(photos, inline)

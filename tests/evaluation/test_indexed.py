@@ -13,7 +13,7 @@ import pytest
 import mmsearch
 from mmsearch.errors import DatasetError, EncoderMismatchError, IndexNotFoundError
 from mmsearch.evaluation.datasets import read_captioned_photos
-from mmsearch.evaluation.evaluate import evaluate
+from mmsearch.evaluation.evaluate import decode_photo, evaluate
 from mmsearch.evaluation.indexed import evaluate_index
 from mmsearch.evaluation.report import EvaluationReport
 from mmsearch.testing import TinyEncoder, make_photo
@@ -94,6 +94,42 @@ def test_names_that_are_not_in_the_index_are_left_out(
     with caplog.at_level(logging.WARNING, "mmsearch"):
         assert evaluate_index(index.path, captions=captions).queries == 6
     assert "1 of 7 captions" in caplog.text
+
+
+def test_captions_of_two_photos_do_not_make_up_for_those_of_none(
+    index: mmsearch.Index, photos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_photo(tmp_path / "other" / "red.png", "red")
+    index.add(photos, tmp_path / "other")
+    path = tmp_path / "c.tsv"
+    path.write_text("image\tcaption\nred.png\tred\ngone.png\tgone\n./red.png\trose\n")
+    with caplog.at_level(logging.WARNING, "mmsearch"):
+        report = evaluate_index(index.path, captions=path)
+    assert report.dataset.captions == ("red", "rose", "red", "rose")
+    assert "1 of 3 captions" in caplog.text
+
+
+def test_frames_texts_and_photos_that_are_gone_from_the_index(
+    index: mmsearch.Index, photos: Path, captions: Path
+) -> None:
+    """Ids have gaps and other items between them; every embedding must be its own item's."""
+    (photos / "a.srt").write_text("1\n00:00:00,000 --> 00:00:02,000\na red barn\n")
+    (photos / "notes.md").write_text("a red letter day")
+    index.add(photos, captions=[captions])
+    (photos / "blue.png").unlink()
+    make_photo(photos / "cyan.png", "cyan")
+    make_photo(photos / "red.png", "red", (80, 60))
+    (photos / "cyan.txt").write_text("cyan")
+    index.update()
+    told = evaluate_index(index.path)
+    assert (told.gallery, told.queries) == (4, 5)
+    encoder = TinyEncoder()
+    found = told.first.results["text_to_image"].ranking
+    for query, caption in enumerate(told.dataset.captions):
+        for at, similarity in zip(found.top[query], found.similarities[query], strict=True):
+            pixels = encoder.transform(decode_photo(told.dataset.photos[at], encoder.transform))
+            expected = encoder.encode_images(pixels[None]) @ encoder.encode_texts([caption])[0]
+            assert similarity == pytest.approx(expected[0], abs=2e-3)
 
 
 def test_the_same_names_in_two_sources(index: mmsearch.Index, photos: Path, tmp_path: Path) -> None:
