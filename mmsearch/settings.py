@@ -151,10 +151,12 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
         return number
     if name == "ocr":
         return _truth(value, origin)
-    if name in _FOLDERS:
-        return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111
+    if name in _FOLDERS and isinstance(value, Path):
+        return value.absolute()
     if not isinstance(value, str) or not value:
         raise SettingsError(f"{origin} must be a text, not {value!r}.")
+    if name in _FOLDERS:
+        return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111
     if name == "device" and value not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"{origin} must be auto, cpu or cuda, not {value!r}.")
     return value

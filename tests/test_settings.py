@@ -39,6 +39,7 @@ def test_the_configuration_in_the_working_directory_is_read(
     [
         ("modell = 'fast'", "no setting 'modell'"),
         ("model = 3", "model must be a text"),
+        ("encoders = 3", "encoders must be a text"),
         ("model = ", "not valid TOML"),
         ("device = 'tpu'", "auto, cpu or cuda"),
         ("max_megapixels = -1", "above 0"),
