@@ -202,8 +202,12 @@ class AdaptedEncoder:
 
 
 def save_heads(path: Path, heads: Heads) -> None:
-    """Writes heads as safetensors: float32 arrays, and in the metadata what each head takes."""
-    from safetensors.numpy import save_file
+    """Writes heads as safetensors: float32 arrays, and in the metadata what each head takes.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    from safetensors.numpy import save
 
     arrays: dict[str, Features] = {}
     inputs: dict[str, str] = {}
@@ -211,7 +215,8 @@ def save_heads(path: Path, heads: Heads) -> None:
         arrays[f"{kind}.weight"] = np.ascontiguousarray(head.map.weight, dtype=np.float32)
         arrays[f"{kind}.bias"] = np.ascontiguousarray(head.map.bias, dtype=np.float32)
         inputs[kind] = head.input.value
-    save_file(arrays, path, metadata=inputs)
+    # not `save_file`: its files are their owner's alone, and its errors no OSError
+    path.write_bytes(save(arrays, metadata=inputs))
 
 
 def load_heads(path: Path) -> Heads:

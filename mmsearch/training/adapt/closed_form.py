@@ -14,6 +14,8 @@ from mmsearch.encoders.base import Embeddings, Features
 
 Doubles = NDArray[np.float64]
 
+_TINY = 1e-12  # where all rows are the same
+
 
 def ridge(features: Features, residuals: Features, strength: float) -> AffineMap:
     """Ridge regression (Hoerl and Kennard 1970).
@@ -25,10 +27,10 @@ def ridge(features: Features, residuals: Features, strength: float) -> AffineMap
             is not penalised.
     """
     mean, target_mean = features.mean(axis=0), residuals.mean(axis=0)
-    scale = float(features.std()) + 1e-12
+    scale = float(features.std()) + _TINY
     rows = ((features - mean) / scale).astype(np.float64)
     targets = (residuals - target_mean).astype(np.float64)
-    penalty = strength * len(rows) * float(np.mean(rows**2))
+    penalty = strength * len(rows) * max(float(np.mean(rows**2)), _TINY)
     if len(rows) < rows.shape[1]:  # the dual form: as many unknowns as rows
         inner = rows @ rows.T
         inner[np.diag_indices_from(inner)] += penalty
@@ -77,8 +79,10 @@ def whitening(rows: Embeddings, shrinkage: float) -> AffineMap:
     values, vectors, variance = _spectrum(rows, shrinkage)
     scales = np.sqrt(variance / values)
     matrix = (vectors * scales) @ vectors.T
-    kept = np.sqrt(variance / np.mean(values * scales**2))
-    return _difference(kept * matrix, -(mean @ (kept * matrix)))
+    centred = _doubles(rows - mean)
+    moved = centred @ matrix  # shorter, the more the covariance was shrunk
+    matrix *= np.sqrt((np.sum(centred**2) + _TINY) / (np.sum(moved**2) + _TINY))
+    return _difference(matrix, -(mean @ matrix))
 
 
 def coral(source: Embeddings, target: Embeddings, shrinkage: float) -> AffineMap:
@@ -104,7 +108,7 @@ def _spectrum(rows: Embeddings, shrinkage: float) -> tuple[Doubles, Doubles, flo
     """Eigenvalues and vectors of the shrunk covariance, and the mean variance."""
     centred = _doubles(rows - rows.mean(axis=0))
     covariance = centred.T @ centred / len(rows)
-    variance = float(np.trace(covariance)) / len(covariance) + 1e-12
+    variance = float(np.trace(covariance)) / len(covariance) + _TINY
     covariance *= 1 - shrinkage
     covariance[np.diag_indices_from(covariance)] += shrinkage * variance
     values, vectors = np.linalg.eigh(covariance)

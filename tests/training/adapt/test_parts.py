@@ -90,6 +90,36 @@ def test_whitening_makes_the_covariance_even() -> None:
     np.testing.assert_allclose(only_centred, given_rows - given_rows.mean(axis=0), atol=1e-3)
 
 
+@pytest.mark.parametrize("shrinkage", [0.0, 0.3, 0.9, 1.0])
+def test_whitening_keeps_the_spread(shrinkage: float) -> None:
+    given_rows = rows(500, 5, 0) * np.array([5, 2, 1, 1, 0.5], dtype=np.float32) + 3
+    white = given_rows + whitening(given_rows, shrinkage)(given_rows)
+    assert white.var(axis=0).sum() == pytest.approx(given_rows.var(axis=0).sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize("count", [12, 80])
+def test_ridge_is_the_least_squares_of_its_penalty(count: int) -> None:
+    features, targets = rows(count, 30, 0) * 3 + 2, rows(count, 4, 1)
+    centred = features - features.mean(axis=0, dtype=np.float64)
+    penalty = 0.5 * count * np.mean(centred**2)
+    design = np.vstack([centred, np.sqrt(penalty) * np.eye(30)])
+    wanted = np.vstack([targets - targets.mean(axis=0), np.zeros((30, 4))])
+    expected = np.linalg.lstsq(design, wanted)[0]
+    np.testing.assert_allclose(ridge(features, targets, 0.5).weight, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_photos_that_all_look_the_same_teach_nothing(count: int) -> None:
+    same, texts = np.tile(unit(rows(1, 6, 0)), (count, 1)), unit(rows(count, 6, 1))
+    for made in (
+        ridge(same, texts - same, 0.1),
+        procrustes(same, texts),
+        whitening(same, 0.3),
+        coral(same, texts, 0.3),
+    ):
+        assert np.isfinite(made(same)).all()
+
+
 def test_coral_gives_the_other_covariance() -> None:
     source, target = rows(400, 4, 0) * 2 + 1, rows(300, 4, 1) @ rows(4, 4, 2)
     moved = source + coral(source, target, 0.0)(source)
@@ -182,3 +212,15 @@ def test_heads_come_back_from_disk(text: bool, tmp_path) -> None:
     assert loaded.revision("base@1") == heads.revision("base@1") != heads.revision("base@2")
     assert (loaded.text is None) is not text
     np.testing.assert_array_equal(loaded.image.map.weight, image.map.weight)
+
+
+def test_heads_are_written_like_any_file(tmp_path) -> None:
+    weight = np.asfortranarray(rows(4, 4, 0))
+    heads = Heads(ResidualHead(HeadInput.EMBEDDINGS, AffineMap(weight, rows(1, 4, 1)[0])), None)
+    path, other = tmp_path / "heads.safetensors", tmp_path / "other"
+    save_heads(path, heads)
+    other.touch()
+    assert path.stat().st_mode == other.stat().st_mode, "others may read it as well"
+    np.testing.assert_array_equal(load_heads(path).image.map.weight, weight)
+    with pytest.raises(OSError, match="No such file"):  # as a full disk is told
+        save_heads(tmp_path / "gone" / "heads.safetensors", heads)
