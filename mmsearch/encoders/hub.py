@@ -9,6 +9,7 @@ turns it off. What is cached is used without asking the network.
 from __future__ import annotations
 
 import errno
+import glob
 import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -137,6 +138,13 @@ def cached_repositories(filename: str) -> Iterable[str]:
         with suppress(WeightsError):  # a folder of another program
             if cached(repo, filename) is not None:
                 yield repo
+
+
+def holds(commit: str) -> bool:
+    """Whether anything of this commit of any repository is in the local cache."""
+    from huggingface_hub import constants
+
+    return any(Path(constants.HF_HUB_CACHE).glob(f"models--*/snapshots/{glob.escape(commit)}/*"))
 
 
 def _file(path: str, filename: str) -> HubFile:

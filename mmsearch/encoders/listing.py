@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from mmsearch.encoders import hub, named, presets
 from mmsearch.encoders.presets import PRESETS
@@ -16,8 +17,8 @@ class EncoderListing:
         name: what to write after ``--model``.
         spec: the encoder that this stands for.
         licence: SPDX identifier of the weights' licence; None where it is not known here.
-        download_bytes: what fetching it transfers; 0 where it ships with mmsearch; None where
-            it is not known here.
+        download_bytes: what fetching it transfers; 0 where all of it is here; None where it is
+            not known here.
         dim: length of an embedding; None where it is not known here.
         recall: published COCO text-to-image R@1 in percent, zero-shot; None where there is none.
         source: where ``recall`` was published, or where to read about the encoder.
@@ -72,20 +73,33 @@ def _of(preset: presets.Preset) -> EncoderListing:
 
 
 def _stored() -> list[EncoderListing]:
-    return [
-        EncoderListing(
-            name=name,
-            spec=base,
-            licence=None,
-            download_bytes=0,
-            dim=dim,
-            recall=None,
-            source=str(named.folder_of(name) / named.CARD),
-            cached=True,
-            note=f"made from {base} by `mmsearch train`",
+    listings = []
+    for stored in named.summaries():
+        is_here = stored.lowest is None or _is_here(stored.lowest)
+        listings.append(
+            EncoderListing(
+                name=stored.name,
+                spec=stored.base,
+                licence=None,
+                download_bytes=0 if is_here else None,
+                dim=stored.dim,
+                recall=None,
+                source=str(named.folder_of(stored.name) / named.CARD),
+                cached=is_here,
+                note=f"made from {stored.base} by `mmsearch train`",
+            )
         )
-        for name, base, dim in named.summaries()
-    ]
+    return listings
+
+
+def _is_here(base: named.BaseReference) -> bool:
+    """Whether an encoder that heads were trained on loads without a network."""
+    form, _, path = base.spec.partition(":")
+    if form in ("embedded", "testing"):
+        return not path or Path(path).is_dir()
+    if path and form != "hf-hub":
+        return Path(path).is_file()
+    return hub.holds(base.revision)
 
 
 def _embedded() -> EncoderListing:

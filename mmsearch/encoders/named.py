@@ -20,7 +20,13 @@ from typing import Any, TypeAlias
 
 from mmsearch.encoders.base import DualEncoder
 from mmsearch.encoders.presets import PRESETS
-from mmsearch.errors import EncoderError, EncoderMismatchError, MmsearchError, WeightsError
+from mmsearch.errors import (
+    EncoderError,
+    EncoderMismatchError,
+    MmsearchError,
+    UnknownEncoderError,
+    WeightsError,
+)
 from mmsearch.settings import load_settings
 
 ENCODER = "encoder.json"
@@ -149,6 +155,7 @@ def load_folder(folder: Path, open_base: Open) -> DualEncoder:
     Raises:
         WeightsError: what is stored cannot be loaded.
         EncoderMismatchError: its base is no longer the one that it was trained on.
+        UnknownEncoderError: its base is no longer there.
         EncoderError: its base cannot be loaded.
     """
     if not (folder / ENCODER).is_file():
@@ -157,8 +164,15 @@ def load_folder(folder: Path, open_base: Open) -> DualEncoder:
         return EmbeddedEncoder(weights=folder, spec=folder.name)
     from mmsearch.encoders import adapted
 
+    bases(folder.name)  # which ends
     manifest = HeadsManifest.load(folder)
-    base = open_base(manifest.base.spec, manifest.base.revision)
+    try:
+        base = open_base(manifest.base.spec, manifest.base.revision)
+    except UnknownEncoderError as error:
+        raise UnknownEncoderError(
+            f"The encoder {folder.name!r} was trained on {manifest.base.id}, which is no longer "
+            f"here. {error}"
+        ) from error
     if base.id != manifest.base.id:
         raise EncoderMismatchError(
             f"The encoder {folder.name!r} was trained on {manifest.base.id}, but "
@@ -174,30 +188,52 @@ def load_folder(folder: Path, open_base: Open) -> DualEncoder:
     )
 
 
-def bases(spec: str) -> list[str]:
-    """The specs of the encoders below a stored one, from the top; empty for any other encoder."""
-    found: list[str] = []
+def bases(spec: str) -> list[BaseReference]:
+    """The encoders below a stored one, from the top; empty for any other encoder.
+
+    Raises:
+        WeightsError: one of them is damaged, or is above itself.
+    """
+    found: list[BaseReference] = []
     while (folder := find(spec)) is not None and (folder / ENCODER).is_file():
-        spec = HeadsManifest.load(folder).base.spec
-        if spec in found:
+        base = HeadsManifest.load(folder).base
+        spec = base.spec
+        if any(spec == other.spec for other in found):
             raise WeightsError(f"The encoder in {folder} is its own base; train it again.")
-        found.append(spec)
+        found.append(base)
     return found
 
 
-def summaries() -> list[tuple[str, str, int]]:
-    """Name, base and dimensions of each stored encoder; one that is damaged is left out."""
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One stored encoder.
+
+    Attributes:
+        name: its name.
+        base: the spec of the encoder that it was made from.
+        dim: length of an embedding.
+        lowest: the encoder that it needs below all heads; None where it is whole.
+    """
+
+    name: str
+    base: str
+    dim: int
+    lowest: BaseReference | None
+
+
+def summaries() -> list[Summary]:
+    """All stored encoders; one that is damaged is left out."""
     found = []
     for name in names():
         folder = folder_of(name)
         try:
             if (folder / ENCODER).is_file():
                 manifest = HeadsManifest.load(folder)
-                found.append((name, manifest.base.spec, manifest.dim))
+                found.append(Summary(name, manifest.base.spec, manifest.dim, bases(name)[-1]))
             else:
                 from mmsearch.encoders.embedded.manifest import Manifest
 
-                found.append((name, "embedded", Manifest.load(folder).dim))
+                found.append(Summary(name, "embedded", Manifest.load(folder).dim, None))
         except MmsearchError as error:
             _log.warning("Left out the encoder %s: %s", name, error)
     return found

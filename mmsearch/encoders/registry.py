@@ -67,9 +67,16 @@ def reopen(identity: EncoderIdentity, *, device: Device = "auto") -> DualEncoder
 
     Raises:
         EncoderMismatchError: ``identity.spec`` now stands for other weights.
+        UnknownEncoderError: it stands for nothing any more.
         EncoderError: as :func:`load`.
     """
-    encoder = _resolve(identity.spec, device, identity.revision)
+    try:
+        encoder = _resolve(identity.spec, device, identity.revision)
+    except UnknownEncoderError as error:
+        raise UnknownEncoderError(
+            f"This index was made with the encoder {identity.id}, which is no longer here. {error} "
+            "Bring it back, or re-encode the index with `mmsearch index --model NAME`."
+        ) from error
     if encoder.id != identity.id:
         raise EncoderMismatchError(
             f"This index was made with the encoder {identity.id}, but {identity.spec!r} is "

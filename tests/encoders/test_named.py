@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmsearch.encoders import named
+from mmsearch.encoders.adapted import HEADS, AffineMap, HeadInput, Heads, ResidualHead, save_heads
 from mmsearch.encoders.base import FeatureEncoder, images_with_features, texts_with_features
 from mmsearch.encoders.embedded import EmbeddedEncoder
 from mmsearch.encoders.embedded.encoder import WEIGHTS
 from mmsearch.encoders.registry import available, load, reopen
-from mmsearch.errors import DeviceUnavailableError, EncoderError, UnknownEncoderError
+from mmsearch.errors import (
+    DeviceUnavailableError,
+    EncoderError,
+    UnknownEncoderError,
+    WeightsError,
+)
 from mmsearch.settings import load_settings
 from mmsearch.testing import TinyEncoder
 
@@ -45,6 +51,73 @@ def test_a_stored_name_never_shadows_a_built_in(weights: Path) -> None:
         assert named.find(name) is None
         assert named.names() == []
     assert load("testing").id == TinyEncoder().id
+
+
+def store_heads(name: str, base: named.BaseReference) -> Path:
+    """Stores an encoder that adds nothing to its base."""
+    folder = named.folder_of(name)
+    folder.mkdir(parents=True)
+    dim = TinyEncoder().dim
+    nothing = AffineMap(np.zeros((dim, dim), np.float32), np.zeros(dim, np.float32))
+    save_heads(folder / HEADS, Heads(ResidualHead(HeadInput.EMBEDDINGS, nothing), None))
+    named.HeadsManifest(name, "0", dim, base).save(folder)
+    return folder
+
+
+TESTING = named.BaseReference("testing", TinyEncoder().id, TinyEncoder().identity.revision)
+
+
+def test_an_encoder_that_is_gone_is_named_with_what_needs_it() -> None:
+    store_heads("below", TESTING)
+    below = load("below")
+    store_heads("above", named.BaseReference("below", below.id, below.identity.revision))
+    above = load("above")
+    assert [base.spec for base in named.bases("above")] == ["below", "testing"]
+
+    shutil.rmtree(named.folder_of("below"))
+    with pytest.raises(UnknownEncoderError, match=r"'above' was trained on below@0.* no longer"):
+        load("above")
+    shutil.rmtree(named.folder_of("above"))
+    with pytest.raises(UnknownEncoderError, match=r"index was made with .* above@0.* re-encode"):
+        reopen(above.identity)
+
+
+def test_an_encoder_that_is_its_own_base_is_told() -> None:
+    """As a folder is after it was renamed to what its base had been."""
+    store_heads("one", named.BaseReference("other", "other@0", "0"))
+    store_heads("other", named.BaseReference("one", "one@0", "0"))
+    with pytest.raises(WeightsError, match="its own base"):
+        load("one")
+    assert {"one", "other"}.isdisjoint(entry.name for entry in available())
+
+
+def test_the_list_says_whether_the_base_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    commit, other = "0" * 40, "1" * 40
+    snapshot = tmp_path / "models--someone--tiny" / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (snapshot / "open_clip_model.safetensors").touch()
+    checkpoint = snapshot / "open_clip_model.safetensors"
+    expected = {
+        "own": (TESTING.spec, TESTING.revision, True),
+        "on_own": ("own", "0", True),
+        "cached": ("ViT-B-32/tag", commit, True),
+        "remote": ("ViT-B-32/tag", other, False),
+        "on_remote": ("remote", "0", False),
+        "hub": ("hf-hub:someone/tiny", other, False),
+        "file": (f"ViT-B-32:{checkpoint}", "0", True),
+        "moved": (f"ViT-B-32:{tmp_path / 'gone.pt'}", "0", False),
+    }
+    for name, (spec, revision, _) in expected.items():
+        store_heads(name, named.BaseReference(spec, f"{spec}@{revision}", revision))
+    listed = {entry.name: entry for entry in available()}
+    for name, (_, _, is_here) in expected.items():
+        assert (listed[name].cached, listed[name].download_bytes) == (
+            is_here,
+            0 if is_here else None,
+        )
 
 
 def test_near_names_are_suggested(weights: Path) -> None:

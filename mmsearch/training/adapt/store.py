@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mmsearch.encoders import named
@@ -29,6 +29,15 @@ def check_free(name: str, *, replace: bool) -> None:
         )
 
 
+def check_writable(name: str) -> None:
+    """Tells whether anything can be written where an encoder of a valid name is to be stored.
+
+    Raises:
+        TrainingError: nothing can.
+    """
+    _folder_beside(named.folder_of(name)).rmdir()
+
+
 @contextmanager
 def new_encoder(name: str, *, replace: bool) -> Iterator[Path]:
     """Yields a folder to write an encoder into, which has its name once that is done.
@@ -40,16 +49,10 @@ def new_encoder(name: str, *, replace: bool) -> Iterator[Path]:
     """
     check_free(name, replace=replace)
     folder = named.folder_of(name)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=folder.parent))
-    except OSError as error:
-        raise TrainingError(
-            f"Encoders cannot be stored in {folder.parent}: {error.strerror}. MMSEARCH_ENCODERS "
-            "names another folder."
-        ) from error
+    beside = _folder_beside(folder)
     try:
         yield beside
+        _flush(beside)
         check_free(name, replace=replace)  # somebody may have been quicker
         _put(beside, folder)
     except OSError as error:
@@ -65,11 +68,35 @@ def _put(beside: Path, folder: Path) -> None:
         beside.rename(folder)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-    folder.rename(old / folder.name)
+    away = old / folder.name
     try:
+        folder.rename(away)
         beside.rename(folder)
     except BaseException:
-        (old / folder.name).rename(folder)
+        if os.path.lexists(away) and not os.path.lexists(folder):
+            away.rename(folder)
+        with suppress(OSError):  # it still holds the only copy
+            old.rmdir()
         raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _folder_beside(folder: Path) -> Path:
+    """Makes a hidden folder next to that of an encoder."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise TrainingError(
+            f"Encoders cannot be stored in {folder.parent}: {error.strerror}. MMSEARCH_ENCODERS "
+            "names another folder."
+        ) from error
+
+
+def _flush(folder: Path) -> None:
+    """Has the system write the files of a folder to the disk, before they replace others."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            # Windows flushes only what may be written, and a copied file may not be
+            with suppress(PermissionError), path.open("rb+") as file:
+                os.fsync(file.fileno())

@@ -22,7 +22,7 @@ from mmsearch.training.adapt.encoded import EncodedCache, View
 from mmsearch.training.adapt.methods import Method, learn
 from mmsearch.training.adapt.onnx_heads import write_onnx_heads
 from mmsearch.training.adapt.report import Outcome, Sizes, TrainingReport
-from mmsearch.training.adapt.store import check_free, new_encoder
+from mmsearch.training.adapt.store import check_free, check_writable, new_encoder
 
 HELD_OUT = 0.15
 
@@ -74,16 +74,20 @@ def check(task: Task, base: str) -> None:
 
     Raises:
         EncoderError: the name cannot be used.
-        TrainingError: the name is taken, a setting cannot be used, or a library is missing.
+        TrainingError: the name is taken, a setting cannot be used, encoders cannot be stored, or a
+            library is missing.
     """
     check_free(task.name, replace=task.replace)
-    if task.name == base or task.name in named.bases(base):
+    below = {base, *(reference.spec for reference in named.bases(base))}
+    # the names of folders, which differ by more than case on some systems
+    if task.name.casefold() in {spec.casefold() for spec in below}:
         raise TrainingError(
             f"{task.name!r} cannot replace an encoder that it would be made from; choose another "
             "name."
         )
     if not 0 < task.held_out < 1:
         raise TrainingError(f"The share to hold out must be between 0 and 1, not {task.held_out}.")
+    check_writable(task.name)
     _require("onnx")
     _require("matplotlib")
 
@@ -194,10 +198,21 @@ def _encode(
     contents = contents.without(unreadable)
     if not contents.hashes:
         raise TrainingError(f"None of the {len(dataset.photos)} photos can be read.")
-    others = [kept.photos(contents, view)[0] for view in views if view is not View.PLAIN]
+    others = [_again(kept, contents, view) for view in views if view is not View.PLAIN]
     texts = kept.texts(contents.dataset.captions)
     kept.tidy()
     return contents, [plain, *others], texts
+
+
+def _again(kept: EncodedCache, contents: Contents, view: View) -> Encoded:
+    """The photos in another view; a row for each, as in the first."""
+    encoded, gone = kept.photos(contents, view)
+    if gone:
+        raise TrainingError(
+            f"{gone[0].path} could be read a moment ago, but not any more: {gone[0].reason}. Run "
+            "the same command again."
+        )
+    return encoded
 
 
 def _with_heads(
