@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -108,10 +109,7 @@ def evaluate(
         measured = _measure_files(images, captions, split, models or [None], rerankers, device)
     reports, failure = _as_far_as_possible(measured)
 
-    if per_query is not None:
-        write_per_query(per_query, reports)
-    if misses is not None:
-        write_misses(misses, reports[0])
+    # Shown first: what comes next may find the disk full.
     if json:
         from mmsearch.evaluation.report import reports_as_dict
 
@@ -121,9 +119,12 @@ def evaluate(
 
         for line in lines_of(reports):
             show(line)
-    for written in (per_query, misses):
-        if written is not None:
-            note(f"Wrote {short_path(written)}.")
+    if per_query is not None:
+        write_per_query(per_query, reports)
+        note(f"Wrote {short_path(per_query)}.")
+    if misses is not None:
+        write_misses(misses, reports[0])
+        note(f"Wrote {short_path(misses)}.")
     if failure is not None:
         raise failure
 
@@ -200,6 +201,7 @@ def _measure_files(
 ) -> Iterator[EvaluationReport]:
     from mmsearch.encoders.registry import load
     from mmsearch.evaluation.datasets import read_captioned_photos
+    from mmsearch.evaluation.embedding import decode_photo
     from mmsearch.evaluation.evaluate import evaluate as measure
 
     dataset = read_captioned_photos(images, captions, split=split)
@@ -207,5 +209,11 @@ def _measure_files(
         settings = settings_with(model=model, device=device)
         encoder = load(settings.model, device=settings.device)
         with progress_bar("Measuring", " items") as progress:
-            report = measure(encoder, dataset, progress=progress, rerankers=rerankers)
+            report = measure(
+                encoder,
+                dataset,
+                progress=progress,
+                decode=partial(decode_photo, max_megapixels=settings.max_megapixels),
+                rerankers=rerankers,
+            )
         yield report

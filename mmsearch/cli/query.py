@@ -132,19 +132,25 @@ def _show(hits: list[Hit]) -> None:
     if not hits:
         note("No hits.")
         return
-    rows = [("score", "taken", "hit")]
+    reranked = any(hit.reranked is not None for hit in hits)
+    rows = [("score", *(["reranked"] if reranked else []), "taken", "hit")]
     for hit in hits:
         taken = hit.info.captured_at
         rows.append(
             (
-                f"{round(hit.score, 3) + 0.0:.3f}",
+                _score(hit.score),
+                *([_score(hit.reranked)] if reranked else []),
                 f"{taken:%Y-%m-%d}" if taken else "-",
                 " ".join([short_path(hit.path), *_place_in_asset(hit)]),
             )
         )
-        rows.extend(("", "", f"  {line}") for line in _others(hit))
-    for line in table(rows, right=[0]):
+        rows.extend((*[""] * (len(rows[0]) - 1), f"  {line}") for line in _others(hit))
+    for line in table(rows, right=range(len(rows[0]) - 2)):
         show(line)
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{round(score, 3) + 0.0:.3f}"
 
 
 def _others(hit: Hit) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mmsearch.encoders.base import DualEncoder, Embeddings, ImageTransform, Pixels
 from mmsearch.errors import DatasetError, MediaError
+from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,15 +42,23 @@ class Counter:
             self.progress(self.done, self.total)
 
 
-def decode_photo(path: Path, transform: ImageTransform) -> Image:
+def decode_photo(
+    path: Path, transform: ImageTransform, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+) -> Image:
     """Reads a photo as indexing does, scaled down while decoding where that is faster.
+
+    Args:
+        path: the photo.
+        transform: what its pixels are made with.
+        max_megapixels: a larger photo is not read.
 
     Raises:
         MediaError: the photo cannot be read.
     """
     from mmsearch.media.image import read_image_file
 
-    return read_image_file(path, min_size=(transform.width, transform.height)).image
+    size = (transform.width, transform.height)
+    return read_image_file(path, max_megapixels=max_megapixels, min_size=size).image
 
 
 def embed_photos(

@@ -15,11 +15,15 @@ def require_folder_of(path: Path) -> None:
     """Tells, before anything is measured for it, whether a file can be written.
 
     Raises:
-        OutputError: its folder is not there, or it is a folder itself.
+        OutputError: its folder is not there, it is a folder itself, or no possible name.
     """
-    if not path.absolute().parent.is_dir():
+    try:
+        in_folder, is_folder = path.absolute().parent.is_dir(), path.is_dir()
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    if not in_folder:
         raise OutputError(f"{path} cannot be written: there is no folder {path.parent}.")
-    if path.is_dir():
+    if is_folder:
         raise OutputError(f"{path} cannot be written: it is a folder; name a file in it.")
 
 

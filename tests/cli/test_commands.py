@@ -50,6 +50,11 @@ def test_query_reranked(mmsearch, photos: Path) -> None:
     assert found[0]["reranked"] > 0.5
     (gone,) = (hit for hit in found if Path(hit["path"]).name == "blue.png")
     assert gone["reranked"] is None
+    shown = mmsearch("query", "green", "--rerank", "testing").stdout.splitlines()
+    assert shown[0].split() == ["score", "reranked", "taken", "hit"], "what it is ordered by"
+    scores = [line.split()[1] for line in shown[1:]]
+    assert scores[0] == f"{found[0]['reranked']:.3f}"
+    assert "-" in scores
     failed = mmsearch("query", "green", "--rerank", "testin", code=1)
     assert "Did you mean testing?" in failed.stderr
 
@@ -178,6 +183,23 @@ def test_eval_keeps_what_was_measured_before_a_failure(
     assert json.loads(done.stdout)["encoder"] == "testing@1"
     assert len((tmp_path / "q.jsonl").read_text().splitlines()) == 6
     assert "no-such-model" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is full here")
+def test_eval_shows_what_it_cannot_write(mmsearch, photos: Path, tmp_path: Path) -> None:
+    data = ("--images", photos, "--captions", captions_of(photos, tmp_path))
+    done = mmsearch("eval", *data, *MODEL, "--json", "--per-query", "/dev/full", code=1)
+    assert json.loads(done.stdout)["encoder"] == "testing@1"
+    assert "/dev/full cannot be written: No space left" in done.stderr
+    assert Path("/dev/full").is_char_device()
+
+
+def test_eval_reads_no_larger_photos_than_is_set(
+    mmsearch, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = ("--images", photos, "--captions", captions_of(photos, tmp_path))
+    monkeypatch.setenv("MMSEARCH_MAX_MEGAPIXELS", "0.001")
+    assert "megapixels" in mmsearch("eval", *data, *MODEL, code=1).stderr
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,5 @@ def test_where_nothing_can_be_written_is_told_at_once(tmp_path: Path) -> None:
         require_folder_of(tmp_path / "nowhere" / "out.jsonl")
     with pytest.raises(OutputError, match="is a folder"):
         require_folder_of(tmp_path)
+    with pytest.raises(OutputError, match="cannot be written"):
+        require_folder_of(tmp_path / ("x" * 300))
