@@ -106,8 +106,8 @@ def _train_heads(
         _pairs(train, mirrored), settings, held_out=_pairs(held_out, None), progress=progress
     )
     heads = Heads(
-        ResidualHead(HeadInput.FEATURES, trained.image),
-        ResidualHead(HeadInput.FEATURES, trained.text),
+        ResidualHead(_input(train.photos), trained.image),
+        ResidualHead(_input(train.texts), trained.text),
     )
     used = asdict(settings) | {"temperature": trained.temperature}
     del used["dim"]  # the base's
@@ -125,6 +125,12 @@ def _rows(encoded: Encoded) -> Rows:
     from mmsearch.training.adapt.pairs import Rows
 
     return Rows(encoded.features, encoded.embeddings)
+
+
+def _input(encoded: Encoded) -> HeadInput:
+    """What heads take: an encoder that shows no features has its embeddings for them."""
+    same = encoded.features is encoded.embeddings
+    return HeadInput.EMBEDDINGS if same else HeadInput.FEATURES
 
 
 def _mean_captions(pairs: EncodedPairs) -> Embeddings:

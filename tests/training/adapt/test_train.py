@@ -54,6 +54,9 @@ def test_a_trained_encoder_is_better_and_is_found_by_its_name(captioned: Path) -
     assert encoder.encode_images(photos[:0]).shape == (0, encoder.dim)
     assert encoder.encode_texts([]).shape == (0, encoder.dim)
 
+    heads = load_heads(report.path / HEADS)
+    assert heads.image.input == heads.text.input == "embeddings", "it shows no features"
+
     listing = {entry.name: entry for entry in available()}["italian"]
     assert (listing.spec, listing.dim, listing.cached) == ("testing", encoder.dim, True)
 
