@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from mmsearch.settings import load_settings
 from tests.training.adapt.conftest import write_photos
 
 for module in ("onnx", "matplotlib"):
@@ -47,6 +49,27 @@ def test_train_index_query(tmp_path: Path) -> None:
     forced = mmsearch("train", "italian", *given, "--method", "ridge", "--held-out", 0.3, "--force")
     assert forced.returncode == 0, forced.stderr
     assert "before" in forced.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child")
+def test_ctrl_c(tmp_path: Path) -> None:
+    photos = write_photos(tmp_path / "photos")
+    command = [sys.executable, "-m", "mmsearch", "train", "half", "--model", "testing"]
+    command += ["--images", str(photos), "--captions", str(photos / "captions.tsv")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        seen = b""
+        while b"Captions" not in seen and (more := running.stderr.read1()):
+            seen += more
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert err.endswith(b"mmsearch: interrupted.\n")
+    assert out == b""
+    assert list(load_settings().encoders.iterdir()) == []
+    assert {path.suffix for path in load_settings().cache.rglob("*.*")} <= {".npz"}
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ An encoder of mmsearch, made by `mmsearch train` on {made_on.isoformat()}. Use i
 |---|---|
 | id | `{report.encoder}` |
 | made from | `{report.base}` |
-| data | {data} |
+| data | {data.replace("|", "&#124;")} |
 | trained on | {learnt_photos} photos, {learnt_captions} captions |
 | held out | {sizes.held_out_photos} photos, {sizes.held_out_captions} captions |
 
