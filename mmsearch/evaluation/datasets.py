@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,14 +106,20 @@ def _read_split_file(split: Path, rows: Sequence[CaptionRow], captions: Path) ->
         raise DatasetError(f"{split} lists the image {twice} twice.")
 
     # Karpathy files keep photos in folders; a split file may name them with or without.
-    known = {row.image.rpartition("/")[2]: row.image for row in rows}
-    known |= {row.image: row.image for row in rows}
+    images = dict.fromkeys(row.image for row in rows)
+    known = defaultdict(list)
+    for image in images:
+        known[image.rpartition("/")[2]].append(image)
+    known |= {image: [image] for image in images}
     if unknown := [name for name in names if name not in known]:
         raise DatasetError(
             f"{len(unknown)} of the {len(names)} photos that {split} lists have no caption in "
             f"{captions}; the first is {unknown[0]}."
         )
-    return [known[name] for name in names]
+    if ambiguous := next((name for name in names if len(known[name]) > 1), None):
+        meant = " or ".join(known[ambiguous][:2])
+        raise DatasetError(f"{split} lists {ambiguous}, which may be {meant} in {captions}.")
+    return [known[name][0] for name in names]
 
 
 def _is_file(path: Path) -> bool:

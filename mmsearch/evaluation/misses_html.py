@@ -24,7 +24,8 @@ h1 { margin: 0 0 .25rem; font-size: 1.5rem; overflow-wrap: anywhere; }
 p { margin: 0 0 2rem; color: var(--soft); max-width: 60rem; }
 section { margin: 0 0 1.25rem; padding: 1.1rem 1.25rem 1.25rem; background: var(--card);
   border: 1px solid var(--line); border-radius: .75rem; }
-h2 { margin: 0 0 .9rem; font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere; }
+h2 { margin: 0 0 .9rem; font-size: 1.1rem; font-weight: 600; overflow-wrap: anywhere;
+  text-align: start; }
 .row { display: grid; grid-template-columns: 12rem 1fr; gap: 1.25rem; }
 .instead { display: grid; grid-template-columns: repeat(5, 1fr); gap: 1rem .75rem;
   padding-left: 1.25rem; border-left: 1px solid var(--line); align-items: end; }
@@ -70,7 +71,7 @@ found instead. A score is the inner product of photo and caption.</p>
 def _section(miss: Miss) -> str:
     instead = "\n".join(_figure(shown) for shown in miss.instead)
     return f"""<section>
-<h2>{escape(miss.caption)}</h2>
+<h2 dir="auto">{escape(miss.caption)}</h2>
 <div class="row">
 {_figure(miss.right, kind="right")}
 <div class="instead">

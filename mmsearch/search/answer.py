@@ -69,11 +69,11 @@ def answer(
 
     asked = _asked(query, max_megapixels)
     try:
-        hits = rerank_hits(asked, hits, reranker, origin=origin, max_megapixels=max_megapixels)
+        return rerank_hits(asked, hits, reranker, origin=origin, max_megapixels=max_megapixels)[:k]
     except RerankerError as error:
         _log.warning("%s The hits are not reranked.", error)
         _log.debug("How the reranker failed", exc_info=error)
-    return hits[:k]
+        return hits[:k]
 
 
 def _asked(query: Query, max_megapixels: float) -> Asked:

@@ -227,6 +227,18 @@ def test_what_is_wrong_with_a_split(split: str, message: str, photos: Path, tmp_
         read_captioned_photos(photos, captions, split=write(tmp_path / "split.txt", split))
 
 
+def test_a_split_that_leaves_open_which_photo_it_means(photos: Path, tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (photos / folder).mkdir()
+        (photos / folder / "x.jpg").write_bytes(b"")
+    captions = write(tmp_path / "c.tsv", TSV + "one/x.jpg\ta cat\ntwo/x.jpg\ta dog\n")
+    split = write(tmp_path / "split.txt", "x.jpg\n")
+    with pytest.raises(DatasetError, match=r"x\.jpg, which may be one/x\.jpg or two/x\.jpg"):
+        read_captioned_photos(photos, captions, split=split)
+    split = write(tmp_path / "split.txt", "two/x.jpg\n")
+    assert read_captioned_photos(photos, captions, split=split).captions == ("a dog",)
+
+
 def test_what_is_missing_is_named(photos: Path, tmp_path: Path) -> None:
     captions = write(tmp_path / "captions.tsv", TSV + "c.jpg\ta cat\nd.jpg\ta dog\n")
     with pytest.raises(DatasetError, match=r"2 of 4 photos are not in .*; the first is c\.jpg"):
