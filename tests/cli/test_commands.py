@@ -185,6 +185,26 @@ def test_eval_keeps_what_was_measured_before_a_failure(
     assert "no-such-model" in done.stderr
 
 
+def test_ctrl_c_shows_the_encoders_that_were_measured(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmsearch.encoders import registry
+
+    encoders = iter([registry.load("testing")])
+
+    def load(*_, **__):
+        for encoder in encoders:
+            return encoder
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(registry, "load", load)
+    data = ("--images", str(photos), "--captions", str(captions_of(photos, tmp_path)))
+    result = CliRunner().invoke(app, ["eval", *data, *MODEL, *MODEL, "--json"])
+    assert result.exit_code == 130
+    assert json.loads(result.stdout)["encoder"] == "testing@1"
+    assert "interrupted" in result.stderr
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is full here")
 def test_eval_shows_what_it_cannot_write(mmsearch, photos: Path, tmp_path: Path) -> None:
     data = ("--images", photos, "--captions", captions_of(photos, tmp_path))
