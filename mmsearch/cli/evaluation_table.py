@@ -50,7 +50,7 @@ def _rows(label: str, figures: Figures) -> Iterator[tuple[str, ...]]:
 
 def _value(name: str, value: float) -> str:
     if name == "median_rank":
-        return f"{value:g}" if value < 10 else f"{value:.0f}"
+        return f"{value:.1f}".removesuffix(".0") if value < 10 else f"{value:.0f}"
     return "100" if value == 100 else f"{value:.1f}"
 
 

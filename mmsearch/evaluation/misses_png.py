@@ -137,5 +137,5 @@ def _draw_photo(
     if frame is not None:
         pen.draw.rectangle(box, outline=frame, width=_FRAME)
     below = top + _CELL + 6
-    pen.label(f"rank {shown.rank:,}   {shown.score:.3f}", left, below, frame or _INK)
+    pen.label(f"rank {shown.rank:,} · {shown.score:.3f}", left, below, frame or _INK)
     pen.label(shown.photo.name, left, below + int(_SMALL * _LINE), _SOFT)
