@@ -233,11 +233,13 @@ def _with_heads(
         write_onnx_heads(folder, heads, held_out.photos.rows(one), held_out.texts.rows(one))
         manifest.save(folder)
 
+    adapts = (("image", heads.image), ("text", heads.text))
+    models = ", ".join(f"`{kind}_head.onnx`" for kind, head in adapts if head is not None)
     files = (
         f"- `{adapted.HEADS}`: a linear map for each tower that was adapted; an embedding is "
         "`unit(base + input @ weight + bias)`, the input being the base's pooled features or its "
         "embedding.\n"
-        "- `image_head.onnx`, `text_head.onnx`: the same, for ONNX Runtime; inputs `embeddings` "
+        f"- {models}: the same, for ONNX Runtime; inputs `embeddings` "
         "and, where the head needs them, `features`; output `adapted`.\n"
         f"- `{named.ENCODER}`: identity, and the encoder that it needs below it."
     )

@@ -70,10 +70,21 @@ def test_what_is_stored(captioned: Path) -> None:
     card = (report.path / "README.md").read_text(encoding="utf-8")
     assert report.encoder in card
     assert report.base in card
-    assert f"{report.outcome.after.text_to_image.recall_at_1:.1f}" in card
+    for metrics in (report.outcome.before, report.outcome.after):
+        for found in metrics.as_dict().values():
+            assert " | ".join(f"{value:.1f}" for value in found.values()) in card
+    assert all(f"`{name}`" in card for name in wanted - {"README.md", "curves.png"})
     with Image.open(report.path / "curves.png") as curves:
         assert curves.format == "PNG"
         assert len(curves.convert("L").getcolors(256) or []) > 10, "something is drawn"
+
+
+def test_the_card_names_what_is_there(captioned: Path) -> None:
+    report = train("italian", captioned, method="ridge")
+    card = (report.path / "README.md").read_text(encoding="utf-8")
+    assert "`image_head.onnx`" in card
+    assert "text_head.onnx" not in card
+    assert not (report.path / "text_head.onnx").exists()
 
 
 def test_onnx_heads_give_what_the_encoder_gives(captioned: Path) -> None:
