@@ -65,7 +65,7 @@ class HeadsManifest:
 
     Attributes:
         name: under which the encoder was trained.
-        revision: names base and heads together. Computed when it is stored, read afterwards.
+        revision: names base and heads together.
         dim: length of an embedding.
         base: the encoder below the heads.
     """
@@ -179,9 +179,15 @@ def load_folder(folder: Path, open_base: Open) -> DualEncoder:
             f"{manifest.base.spec!r} is {base.id} here. Train it again with "
             f"`mmsearch train {folder.name} --force`."
         )
+    heads = adapted.load_heads(folder / adapted.HEADS)
+    if heads.revision(base.id) != manifest.revision:
+        raise WeightsError(
+            f"{folder / adapted.HEADS} does not hold the heads that {ENCODER} beside it describes; "
+            f"train them again with `mmsearch train {folder.name} --force`."
+        )
     return adapted.AdaptedEncoder(
         base,
-        adapted.load_heads(folder / adapted.HEADS),
+        heads,
         spec=folder.name,
         name=manifest.name,
         revision=manifest.revision,

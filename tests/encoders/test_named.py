@@ -59,8 +59,9 @@ def store_heads(name: str, base: named.BaseReference) -> Path:
     folder.mkdir(parents=True)
     dim = TinyEncoder().dim
     nothing = AffineMap(np.zeros((dim, dim), np.float32), np.zeros(dim, np.float32))
-    save_heads(folder / HEADS, Heads(ResidualHead(HeadInput.EMBEDDINGS, nothing), None))
-    named.HeadsManifest(name, "0", dim, base).save(folder)
+    heads = Heads(ResidualHead(HeadInput.EMBEDDINGS, nothing), None)
+    save_heads(folder / HEADS, heads)
+    named.HeadsManifest(name, heads.revision(base.id), dim, base).save(folder)
     return folder
 
 
@@ -75,11 +76,21 @@ def test_an_encoder_that_is_gone_is_named_with_what_needs_it() -> None:
     assert [base.spec for base in named.bases("above")] == ["below", "testing"]
 
     shutil.rmtree(named.folder_of("below"))
-    with pytest.raises(UnknownEncoderError, match=r"'above' was trained on below@0.* no longer"):
+    with pytest.raises(UnknownEncoderError, match=r"'above' was trained on below@.* no longer"):
         load("above")
     shutil.rmtree(named.folder_of("above"))
-    with pytest.raises(UnknownEncoderError, match=r"index was made with .* above@0.* re-encode"):
+    with pytest.raises(UnknownEncoderError, match=r"index was made with .* above@.* re-encode"):
         reopen(above.identity)
+
+
+def test_heads_of_another_training_are_told() -> None:
+    folder = store_heads("mine", TESTING)
+    load("mine")
+    dim = TinyEncoder().dim
+    other = AffineMap(np.eye(dim, dtype=np.float32), np.zeros(dim, np.float32))
+    save_heads(folder / HEADS, Heads(ResidualHead(HeadInput.EMBEDDINGS, other), None))
+    with pytest.raises(WeightsError, match="does not hold the heads"):
+        load("mine")
 
 
 def test_an_encoder_that_is_its_own_base_is_told() -> None:
