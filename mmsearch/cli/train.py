@@ -72,11 +72,24 @@ def train(
     method: Annotated[
         MethodName, typer.Option("--method", help="How to adapt the encoder.")
     ] = MethodName.HEADS,
+    depth: Annotated[
+        int,
+        typer.Option(
+            "--depth",
+            min=0,
+            max=3,
+            help="Fine-tune the towers of the embedded encoder too: 1 a little, 3 most of them.",
+        ),
+    ] = 0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and of chance.")] = 0,
     held_out: Annotated[
         float,
         typer.Option(
-            "--held-out", metavar="SHARE", help="How much of the photos only measures.", max=0.9
+            "--held-out",
+            metavar="SHARE",
+            help="How much of the photos only measures.",
+            min=0.01,
+            max=0.9,
         ),
     ] = 0.15,
     force: Annotated[
@@ -92,6 +105,8 @@ def train(
         raise typer.BadParameter("--images and --captions go together.")
     if index is not None and split is not None:
         raise typer.BadParameter("--split goes with --images and --captions.")
+    if depth and method is not MethodName.HEADS:
+        raise typer.BadParameter("--depth goes with the method heads only.")
     from mmsearch.training.adapt.entry import train as adapt
 
     settings = settings_with(model=model, device=device)
@@ -105,6 +120,7 @@ def train(
             # an index is adapted from its own encoder unless --model says otherwise
             model=model if index is not None else settings.model,
             method=method.value,
+            depth=depth,
             seed=seed,
             held_out=held_out,
             device=settings.device,

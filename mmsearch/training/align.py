@@ -82,7 +82,7 @@ def align(
     text_scale = Standardisation.of(texts)
     images = [torch.from_numpy(image_scale(view)) for view in views]
     captions = torch.from_numpy(text_scale(texts))
-    captions_of = _group(photo_of_text, len(images[0]))
+    captions_of = captions_by_photo(photo_of_text, len(images[0]))
 
     image_head = nn.Linear(images[0].shape[1], settings.dim)
     text_head = nn.Linear(captions.shape[1], settings.dim)
@@ -118,10 +118,15 @@ def _map(head: nn.Linear, features: Tensor, dropout: float) -> Tensor:
     return unit(head(functional.dropout(features, dropout)))
 
 
-def _group(photo_of_text: NDArray[np.int64], photos: int) -> list[NDArray[np.int64]]:
-    """The texts of each photo."""
-    order = np.argsort(photo_of_text, kind="stable")
-    ends = np.cumsum(np.bincount(photo_of_text, minlength=photos))
+def captions_by_photo(photo_of_caption: NDArray[np.int64], photos: int) -> list[NDArray[np.int64]]:
+    """Which captions each photo has.
+
+    Args:
+        photo_of_caption: int64, shape (captions,).
+        photos: how many there are.
+    """
+    order = np.argsort(photo_of_caption, kind="stable")
+    ends = np.cumsum(np.bincount(photo_of_caption, minlength=photos))
     return np.split(order, ends[:-1])
 
 
@@ -148,6 +153,14 @@ class Standardisation:
 
     def fold_into(self, head: nn.Linear) -> LinearHead:
         """A head for rows as they come, from one that was trained on standardised rows."""
-        weight = head.weight.detach().numpy().T / self.deviation[:, None]
-        bias = head.bias.detach().numpy() - self.mean @ weight
+        weight = head.weight.detach().cpu().numpy().T / self.deviation[:, None]
+        bias = head.bias.detach().cpu().numpy() - self.mean @ weight
         return LinearHead(weight.astype(np.float32), bias.astype(np.float32))
+
+    def unfold_from(self, head: LinearHead) -> nn.Linear:
+        """The other way round: a head to train on standardised rows."""
+        unfolded = nn.Linear(*head.weight.shape)
+        with torch.no_grad():
+            unfolded.weight.copy_(torch.from_numpy((head.weight * self.deviation[:, None]).T))
+            unfolded.bias.copy_(torch.from_numpy(head.bias + self.mean @ head.weight))
+        return unfolded

@@ -9,9 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -22,23 +21,11 @@ from mmsearch.encoders.embedded.towers import IMAGE_BATCH, ImageTower, TextTower
 from mmsearch.errors import MediaError, TrainingError
 from mmsearch.evaluation.evaluate import decode_photo
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of a step, how much of it is done, and of how much."""
 
 
 _TEXTS = 1024  # read between two reports of progress
-
-
-class View(StrEnum):
-    """How a photo is looked at. The other views make more of few photos."""
-
-    PLAIN = "plain"
-    MIRRORED = "mirrored"
-    CENTRAL = "central"
-    """Without the outer eighths of its width, as a square cut from a 4:3 photo shows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +57,25 @@ class FeatureStore:
         self._progress = progress
         kept.mkdir(parents=True, exist_ok=True)
 
-    def of_photos(
-        self, photos: Sequence[Path], transform: ImageTransform, view: View
-    ) -> ImageFeatures:
+    def of_photos(self, photos: Sequence[Path], transform: ImageTransform) -> ImageFeatures:
         """Features of photos.
 
         Args:
             photos: files.
             transform: the image preprocessing.
-            view: how to look at them.
 
         Raises:
             TrainingError: a photo cannot be read; the message names it.
         """
         stamps = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in photos]
-        kept = self._kept(IMAGE_TOWER, [repr((transform, view)), *stamps])
+        kept = self._kept(IMAGE_TOWER, [repr(transform), *stamps])
         if not kept.exists():
             tower = ImageTower(self._weights / IMAGE_TOWER, threads=None)
             batches: list[tuple[Floats, Floats]] = []
             for start in range(0, len(photos), IMAGE_BATCH):
-                pixels = _load(photos[start : start + IMAGE_BATCH], transform, view)
+                pixels = _load(photos[start : start + IMAGE_BATCH], transform)
                 batches.append(tower(pixels))
-                self._progress(f"{view} photos", start + len(pixels), len(photos))
+                self._progress("photos", start + len(pixels), len(photos))
             features, logits = (np.concatenate(parts) for parts in zip(*batches, strict=True))
             np.savez(kept, features=features, logits=logits)
         with np.load(kept) as arrays:
@@ -119,22 +103,11 @@ class FeatureStore:
         return self._folder / f"{Path(tower).stem}-{digest.hexdigest()[:16]}.npz"
 
 
-def _load(photos: Sequence[Path], transform: ImageTransform, view: View) -> Pixels:
+def _load(photos: Sequence[Path], transform: ImageTransform) -> Pixels:
     pixels = []
     for path in photos:
         try:
-            pixels.append(transform(_look(decode_photo(path, transform), view)))
+            pixels.append(transform(decode_photo(path, transform)))
         except MediaError as error:
             raise TrainingError(f"The photo {path} cannot be read: {error}") from error
     return np.stack(pixels)
-
-
-def _look(image: Image, view: View) -> Image:
-    from PIL import ImageOps
-
-    if view is View.MIRRORED:
-        return ImageOps.mirror(image)
-    if view is View.CENTRAL:
-        edge = image.width // 8
-        return image.crop((edge, 0, image.width - edge, image.height))
-    return image

@@ -55,6 +55,12 @@ class MiniLM(nn.Module):
         means = [(outputs[depth] * weights).sum(dim=1) for depth in FEATURE_LAYERS]
         return torch.cat(means, dim=1)
 
+    def set_dropout(self, share: float) -> None:
+        """Drops a share of what each layer adds, in training."""
+        for layer in self.modules():
+            if isinstance(layer, Layer):
+                layer.dropout = share
+
     def load_transformers_state(self, state: Mapping[str, Tensor]) -> None:
         """Takes over a state dictionary of transformers' ``BertModel``."""
         own = {
@@ -101,6 +107,7 @@ class Layer(nn.Module):
         self.up = nn.Linear(WIDTH, 4 * WIDTH)
         self.down = nn.Linear(4 * WIDTH, WIDTH)
         self.norm = nn.LayerNorm(WIDTH, eps=_EPSILON)
+        self.dropout = 0.0
 
     def forward(self, hidden: Tensor, barrier: Tensor) -> Tensor:
         """One step; ``barrier`` is added to the attention scores, shape (n, 1, 1, tokens)."""
@@ -110,6 +117,15 @@ class Layer(nn.Module):
         )
         scores = query @ key.transpose(2, 3) / (WIDTH // HEADS) ** 0.5
         attended = (scores + barrier).softmax(dim=3) @ value
-        hidden = self.attention_norm(hidden + self.out(attended.transpose(1, 2).flatten(2)))
-        normed: Tensor = self.norm(hidden + self.down(nn.functional.gelu(self.up(hidden))))
+        attended = self.out(attended.transpose(1, 2).flatten(2))
+        hidden = self.attention_norm(hidden + self._dropped(attended))
+        changed = self.down(nn.functional.gelu(self.up(hidden)))
+        normed: Tensor = self.norm(hidden + self._dropped(changed))
         return normed
+
+    def _dropped(self, added: Tensor) -> Tensor:
+        """Dropout in training, the same for all tokens of a text: a mask a token takes too long."""
+        if not self.training or not self.dropout:
+            return added
+        kept = torch.rand(len(added), 1, WIDTH, device=added.device) >= self.dropout
+        return added * (kept.to(added.dtype) / (1 - self.dropout))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,20 +28,26 @@ from mmsearch.encoders.embedded.manifest import (
     Manifest,
     content_hash,
 )
+from mmsearch.encoders.embedded.towers import Tokenizer
 from mmsearch.evaluation.datasets import CaptionedPhotos
-from mmsearch.training.align import AlignmentSettings, align
+from mmsearch.training.align import AlignmentSettings, LinearHead, Standardisation, align
 from mmsearch.training.bank import centroids
 from mmsearch.training.export import export_image_tower, export_text_tower
-from mmsearch.training.features import FeatureStore, ImageFeatures, Progress, View
+from mmsearch.training.features import FeatureStore, ImageFeatures, Progress
+from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, fine_tune
+from mmsearch.training.material import Gatherer, Untrained, gather
 from mmsearch.training.minilm import WIDTH as SENTENCE
+from mmsearch.training.stages import LastStages
 from mmsearch.training.towers import (
     class_names,
     load_image_tower,
     load_text_tower,
+    other_things,
     tokenizer_file,
 )
 
-NAME = "embedded-1"
+NAME = "embedded-2"
+KEPT = "kept"
 TRANSFORM = ImageTransform(224, 224, "squash", "bicubic")
 
 
@@ -66,16 +71,20 @@ class Recipe:
     """Everything that is chosen, with the values that the shipped weights were made with.
 
     Attributes:
-        alignment: of the linear heads.
+        alignment: of the linear heads that fine-tuning starts with.
+        tuning: of towers and heads together.
+        things: how many things that no caption names must go on meaning what they mean.
         name_dim: dimensions of the class name part.
         captions: the bank that photos are normalised with.
         photos: the bank that captions are normalised with.
     """
 
     alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
+    tuning: FineTuning = field(default_factory=FineTuning)
+    things: int = 7280
     name_dim: int = 124
     captions: BankSettings = BankSettings(entries=2048, neighbours=16, strength=0.75)
-    photos: BankSettings = BankSettings(entries=1024, neighbours=8, strength=0.6)
+    photos: BankSettings = BankSettings(entries=1024, neighbours=16, strength=0.6)
 
 
 def train_embedded(
@@ -83,15 +92,17 @@ def train_embedded(
     out: Path,
     *,
     recipe: Recipe | None = None,
+    device: str = "cpu",
     progress: Progress = lambda _step, _done, _total: None,
 ) -> EmbeddedEncoder:
     """Makes the weights of an embedded encoder.
 
     Args:
         train: captioned photos to train on.
-        out: the folder to write the weights into. The towers' features are kept in its
-            subfolder ``features``, so that training again with another recipe is quick.
+        out: the folder to write the weights into. What takes long is kept in its subfolder
+            ``kept``, so that an interrupted run goes on where it was.
         recipe: how to train; by default as the shipped weights were made.
+        device: where torch trains, ``cpu`` or ``cuda``.
         progress: told of each batch and epoch.
 
     Returns:
@@ -103,66 +114,102 @@ def train_embedded(
     recipe = recipe or Recipe()
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(tokenizer_file(), out / TOKENIZER)
-    export_image_tower(load_image_tower(), TRANSFORM.height, out / IMAGE_TOWER)
-    export_text_tower(load_text_tower(), out / TEXT_TOWER)
+    image, text = load_image_tower(), load_text_tower()
+    names = class_names()
 
-    store = FeatureStore(out, out / "features", progress)
-    seen = Seen(
-        views=[store.of_photos(train.photos, TRANSFORM, view) for view in View],
-        captions=store.of_texts(train.captions),
-        photo_of_caption=train.photo_of_caption,
-        names=store.of_texts(class_names()),
+    last = LastStages(image, recipe.tuning.stages, TRANSFORM.height, recipe.tuning.drop_path)
+    towers = Towers(last.to(device).eval(), text.to(device).eval())
+    gatherer = Gatherer(image, *towers, Tokenizer(out / TOKENIZER), TRANSFORM, out / KEPT, progress)
+    material, untrained = gather(
+        gatherer, train, names, other_things(recipe.things), recipe.tuning.views
     )
-    image, text = fit_heads(seen, recipe, progress)
-    save_heads(out / HEADS, image, text)
+    heads = starting_heads(untrained, train.photo_of_caption, recipe, progress).to(device)
+    fine_tune(towers, heads, material, recipe.tuning, out / KEPT, progress)
+    last.write_to(image)
+    export_image_tower(image, TRANSFORM.height, out / IMAGE_TOWER)
+    export_text_tower(text.cpu(), out / TEXT_TOWER)
+
+    sentences, said = unit(material.sentences), unit(material.other_sentences[: len(names)])
+    projection = principal_directions(sentences, said, recipe.name_dim)
+    aligned_image, aligned_text, sentence = heads.linear()
+    named = LinearHead(sentence.weight @ projection, sentence.bias @ projection)
+    store = FeatureStore(out, out / KEPT, progress)
+    image_head, text_head = normalised_heads(
+        *plain_heads(aligned_image, aligned_text, named, said @ projection),
+        store.of_photos(train.photos, TRANSFORM),
+        store.of_texts(train.captions),
+        recipe,
+    )
+    save_heads(out / HEADS, image_head, text_head)
     dim = embedding_dim(recipe.alignment.dim, recipe.name_dim)
     Manifest(NAME, content_hash(out), dim, TRANSFORM).save(out)
     return EmbeddedEncoder(weights=out)
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What the towers see of a captioned data set.
-
-    Attributes:
-        views: the photos, seen in one or more ways; the first is the plain one.
-        captions: float32, shape (captions, text features).
-        photo_of_caption: int64, shape (captions,).
-        names: the ImageNet classes' names, float32, shape (classes, text features).
-    """
-
-    views: Sequence[ImageFeatures]
-    captions: Floats
-    photo_of_caption: NDArray[np.int64]
-    names: Floats
-
-
-def fit_heads(seen: Seen, recipe: Recipe, progress: Progress) -> tuple[ImageHead, TextHead]:
-    """Trains all that comes after the towers.
+def starting_heads(
+    untrained: Untrained,
+    photo_of_caption: NDArray[np.int64],
+    recipe: Recipe,
+    progress: Progress,
+) -> TowerHeads:
+    """Heads for the towers as they were published, to start fine-tuning with.
 
     Args:
-        seen: features to train on.
+        untrained: what the published towers see.
+        photo_of_caption: int64, shape (captions,).
         recipe: how to train.
         progress: told of each epoch.
     """
-    aligned_image, aligned_text = align(
-        [view.features for view in seen.views],
-        seen.captions,
-        seen.photo_of_caption,
-        recipe.alignment,
-        progress,
+    image, text = align(
+        untrained.views, untrained.captions, photo_of_caption, recipe.alignment, progress
     )
-    names = unit(seen.names[:, :SENTENCE])
-    projection = principal_directions(unit(seen.captions[:, :SENTENCE]), names, recipe.name_dim)
-    none = Normalisation(np.empty((0, 0), dtype=np.float32), 0, 0.0, 0.0)
-    image = ImageHead(aligned_image.weight, aligned_image.bias, names @ projection, none)
-    text = TextHead(aligned_text.weight, aligned_text.bias, projection, none)
+    # The first features are the sentence embedding itself.
+    width = untrained.captions.shape[1]
+    said = LinearHead(np.eye(width, SENTENCE, dtype=np.float32), np.zeros(SENTENCE, np.float32))
+    return TowerHeads(
+        image,
+        text,
+        said,
+        Standardisation.of(np.concatenate(untrained.views)),
+        Standardisation.of(untrained.captions),
+    )
 
-    photos = image.parts(seen.views[0].features, seen.views[0].logits)
-    captions = text.parts(seen.captions)
+
+def plain_heads(
+    image: LinearHead, text: LinearHead, named: LinearHead, names: Floats
+) -> tuple[ImageHead, TextHead]:
+    """Heads without normalisation.
+
+    Args:
+        image: from features to the aligned part of photos.
+        text: from features to the aligned part of texts.
+        named: from features to the class name part of texts.
+        names: the class name parts of ImageNet's classes, float32, shape (classes, names).
+    """
+    none = Normalisation(np.empty((0, 0), dtype=np.float32), 0, 0.0, 0.0)
     return (
-        replace(image, normalisation=_normalise(photos, captions, recipe.captions)),
-        replace(text, normalisation=_normalise(captions, photos, recipe.photos)),
+        ImageHead(image.weight, image.bias, names, none),
+        TextHead(text.weight, text.bias, named.weight, named.bias, none),
+    )
+
+
+def normalised_heads(
+    image: ImageHead, text: TextHead, photos: ImageFeatures, captions: Floats, recipe: Recipe
+) -> tuple[ImageHead, TextHead]:
+    """The same heads with nearest neighbour normalisation.
+
+    Args:
+        image: the image head.
+        text: the text head.
+        photos: features and logits of the photos that the banks are made of.
+        captions: likewise features of captions, float32, shape (captions, text features).
+        recipe: the banks.
+    """
+    seen = image.parts(photos.features, photos.logits)
+    read = text.parts(captions)
+    return (
+        replace(image, normalisation=_normalise(seen, read, recipe.captions)),
+        replace(text, normalisation=_normalise(read, seen, recipe.photos)),
     )
 
 

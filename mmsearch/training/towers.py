@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -43,11 +44,23 @@ class ImageTower(nn.Module):
         for block in network.blocks:
             hidden = block(hidden)
             stages.append(hidden.mean(dim=(2, 3)))
-        last = network.bn2(network.conv_head(hidden))
-        mean = last.mean(dim=(2, 3))
-        spread = (last * last).mean(dim=(2, 3)).sqrt()
-        features = torch.cat([mean, spread, *stages[-3:]], dim=1)
-        return features, network.classifier(mean)
+        last = network.bn2(network.conv_head(hidden)).flatten(2)
+        return pooled(last, stages), network.classifier(last.mean(dim=2))
+
+
+def pooled(last: Tensor, means: Sequence[Tensor]) -> Tensor:
+    """Features of photos.
+
+    Args:
+        last: what the last convolution sees, shape (n, channels, positions).
+        means: of what the stages see, each of shape (n, channels); the last three count.
+
+    Returns:
+        float32, shape (n, features).
+    """
+    # Where nothing is seen at all, the root has no gradient.
+    spread = (last * last).mean(dim=2).clamp(min=1e-12).sqrt()
+    return torch.cat([last.mean(dim=2), spread, *means[-3:]], dim=1)
 
 
 def load_image_tower() -> ImageTower:
@@ -103,6 +116,26 @@ def class_names() -> list[str]:
     """
     info = require("timm.data").ImageNetInfo()
     return [info.index_to_description(index) for index in range(CLASSES)]
+
+
+def other_things(count: int) -> list[str]:
+    """Texts of things of all kinds, most of which no caption names.
+
+    They come from the 21,841 classes of the whole of ImageNet, evenly spread, by turns the name
+    alone and the name with its definition in WordNet.
+
+    Args:
+        count: how many, at most half of all.
+
+    Raises:
+        TrainingError: timm is not installed.
+    """
+    info = require("timm.data").ImageNetInfo("imagenet-22k")
+    step = info.num_classes() // max(1, count)
+    return [
+        info.index_to_description(number * step, detailed=bool(number * step % 2))
+        for number in range(count)
+    ]
 
 
 def require(module: str) -> ModuleType:

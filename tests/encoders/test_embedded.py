@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def demo(encoder: EmbeddedEncoder) -> dict[str, Embeddings]:
 def test_is_a_dual_encoder(encoder: EmbeddedEncoder) -> None:
     assert isinstance(encoder, DualEncoder)
     assert encoder.identity.spec == "embedded"
-    assert encoder.id == f"embedded-1@{encoder.identity.revision}"
+    assert encoder.id == f"embedded-2@{encoder.identity.revision}"
 
 
 def test_revision_is_the_hash_of_what_ships(encoder: EmbeddedEncoder) -> None:
@@ -69,14 +70,14 @@ def test_revision_is_the_hash_of_what_ships(encoder: EmbeddedEncoder) -> None:
 def test_weights_are_small_and_complete() -> None:
     files = [path for path in WEIGHTS.iterdir() if path.is_file()]
     assert {path.name for path in files} == {*WEIGHT_FILES, "manifest.json"}
-    assert sum(path.stat().st_size for path in files) <= 45e6
+    assert sum(path.stat().st_size for path in files) <= 40e6
 
 
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
         ("a cat", "chelsea"),
-        ("two dogs", "friends"),
+        ("paint brushes", "brushes"),
         ("a cup of coffee", "coffee"),
         ("a man with a camera", "photographer"),
         ("a mountain with snow", "picos-de-europa"),
@@ -208,7 +209,13 @@ def random_heads(seed: int, *, bank: int = 15) -> tuple[ImageHead, TextHead]:
     image = ImageHead(
         normal(FEATURES, ALIGNED), normal(ALIGNED), normal(CLASSES, NAMES), normalisation()
     )
-    text = TextHead(normal(FEATURES, ALIGNED), normal(ALIGNED), normal(5, NAMES), normalisation())
+    text = TextHead(
+        normal(FEATURES, ALIGNED),
+        normal(ALIGNED),
+        normal(FEATURES, NAMES),
+        normal(NAMES),
+        normalisation(),
+    )
     return image, text
 
 
@@ -251,8 +258,11 @@ def test_without_a_bank_there_is_no_bias() -> None:
     assert len(text.embeddings(np.ones((2, FEATURES), np.float32))) == 2
 
 
-def test_heads_survive_storage(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
+def test_heads_survive_storage(layout: Callable[[Floats], Floats], tmp_path: Path) -> None:
     image, text = random_heads(2)
+    image = replace(image, weight=layout(image.weight), class_names=layout(image.class_names))
+    text = replace(text, weight=layout(text.weight), projection=layout(text.projection))
     save_heads(tmp_path / HEADS, image, text)
     features = np.ones((3, FEATURES), dtype=np.float32)
     logits = np.eye(3, CLASSES, dtype=np.float32)

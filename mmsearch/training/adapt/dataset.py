@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -41,12 +42,17 @@ class Contents:
     hashes: Sequence[str]
     skipped: Sequence[Failure]
 
+    def hashes_of(self, photos: Sequence[Path]) -> list[str]:
+        """The hashes of some of the photos."""
+        hash_of = dict(zip(self.dataset.photos, self.hashes, strict=True))
+        return [hash_of[path] for path in photos]
+
     def without(self, unreadable: Sequence[Failure]) -> Contents:
         """The same without some more photos."""
         gone = {failure.path for failure in unreadable}
         kept = [path not in gone for path in self.dataset.photos]
         return Contents(
-            _some(self.dataset, np.flatnonzero(kept)),
+            some_photos(self.dataset, np.flatnonzero(kept)),
             [content for content, keep in zip(self.hashes, kept, strict=True) if keep],
             [*self.skipped, *unreadable],
         )
@@ -105,7 +111,7 @@ def read_contents(dataset: CaptionedPhotos, progress: Progress) -> Contents:
             hashes.append(result)
             kept.append(number)
         progress("reading photos", number + 1, total)
-    return Contents(_some(dataset, np.array(kept, dtype=np.int64)), hashes, skipped)
+    return Contents(some_photos(dataset, np.array(kept, dtype=np.int64)), hashes, skipped)
 
 
 def split_by_photo(
@@ -137,7 +143,7 @@ def split_by_photo(
     return np.flatnonzero(~is_out), np.flatnonzero(is_out)
 
 
-def _some(dataset: CaptionedPhotos, photos: NDArray[np.int64]) -> CaptionedPhotos:
+def some_photos(dataset: CaptionedPhotos, photos: NDArray[np.int64]) -> CaptionedPhotos:
     """Some of the photos, with their captions."""
     captions, photo_of_caption = texts_of(photos, dataset.photo_of_caption)
     return CaptionedPhotos(

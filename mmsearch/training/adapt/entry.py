@@ -30,6 +30,7 @@ def train(
     index: StrPath | None = None,
     model: str | DualEncoder | None = None,
     method: Method | str = Method.HEADS,
+    depth: int = 0,
     seed: int = 0,
     held_out: float = training.HELD_OUT,
     device: Device = "auto",
@@ -51,6 +52,8 @@ def train(
         model: the encoder to start from: what ``--model`` takes, or an encoder that ``--model``
             can load again; by default the index's own, else as the settings say.
         method: ``heads`` (trained by contrast), ``ridge``, ``procrustes`` or ``whitening``.
+        depth: 0 trains heads; 1 to 3 fine-tunes the towers as well, the more of them the higher,
+            which only the embedded encoder can; ``method`` counts for nothing then.
         seed: of the split and of training; the same gives the same on the same machine.
         held_out: share of the photos to hold out.
         device: where the encoder runs.
@@ -62,7 +65,7 @@ def train(
             installed, or the result is no better; nothing is stored then.
         DatasetError: photos or captions cannot be read as they are described.
         IndexNotFoundError: there is no such index.
-        EncoderError: the name is no valid one, or the encoder cannot be loaded.
+        EncoderError: the name is no valid one, or the encoder cannot be loaded (again).
     """
     settings = load_settings()
     show = progress or _silent
@@ -83,7 +86,12 @@ def train(
         model = settings.model
     training.check(task, _spec(model, own))
     encoder = _encoder(model, own, device)
-    return training.train(task, dataset, encoder, settings.cache / "encoded", show)
+    cache = settings.cache / "encoded"
+    if depth:
+        from mmsearch.training.adapt.deep import train_towers
+
+        return train_towers(task, depth, dataset, encoder, cache, device, show)
+    return training.train(task, dataset, encoder, cache, show)
 
 
 def _of_files(images: StrPath, captions: StrPath, split: StrPath | None) -> CaptionedPhotos:
@@ -122,6 +130,8 @@ def _encoder(
         return registry.reopen(own, device=device)
     if model is None or isinstance(model, str):
         return registry.load(model or "auto", device=device)
+    # What is stored names its base; one that cannot be loaded again would make it worthless.
+    registry.reopen(model.identity, device=device)
     return model
 
 

@@ -54,10 +54,17 @@ class HeadSettings:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """The losses at the end of an epoch; that of the held-out part is None without one."""
+    """What an epoch reached.
+
+    Attributes:
+        train_loss: mean contrastive loss on the training part.
+        held_out_loss: on the held-out part; None where there is none, or it was not computed.
+        held_out_mrr: mean of both reciprocal ranks on the held-out part, in percent, likewise.
+    """
 
     train_loss: float
     held_out_loss: float | None
+    held_out_mrr: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,149 @@
+"""Fine-tunes the towers of the embedded encoder, and stores the result as a named encoder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmsearch.encoders import named
+from mmsearch.encoders.base import DualEncoder
+from mmsearch.encoders.device import place
+from mmsearch.encoders.embedded import EmbeddedEncoder
+from mmsearch.errors import TrainingError
+from mmsearch.evaluation.datasets import CaptionedPhotos
+from mmsearch.training.adapt.choose import Retrieval
+from mmsearch.training.adapt.dataset import (
+    Contents,
+    Progress,
+    read_contents,
+    some_photos,
+    split_by_photo,
+)
+from mmsearch.training.adapt.encoded import EncodedCache, View
+from mmsearch.training.adapt.heads import Epoch
+from mmsearch.training.adapt.report import Outcome, Sizes, TrainingReport
+from mmsearch.training.adapt.train import Made, Task, check, keep
+from mmsearch.training.refine import refine, settings_of
+
+if TYPE_CHECKING:
+    from mmsearch.encoders.base import Device
+
+METHOD = "towers"
+
+
+def train_towers(
+    task: Task,
+    depth: int,
+    dataset: CaptionedPhotos,
+    encoder: DualEncoder,
+    cache: Path,
+    device: Device,
+    progress: Progress,
+) -> TrainingReport:
+    """Fine-tunes both towers together with their heads.
+
+    An interrupted run of the same name goes on where it was.
+
+    Args:
+        task: what is asked for; its method counts for nothing.
+        depth: how much of the towers is trained, 1 to 3.
+        dataset: captioned photos.
+        encoder: the embedded encoder, or one that was fine-tuned from it.
+        cache: the folder in which views and checkpoints are kept until training is done.
+        device: where torch trains.
+        progress: told of each step.
+
+    Raises:
+        TrainingError: the encoder is another one, there are too few photos, or the result is no
+            better on the held-out part; nothing is stored then.
+        EncoderError: the name cannot be used, or the encoder cannot be loaded.
+        DeviceUnavailableError: the device is not there.
+    """
+    started = time.perf_counter()
+    settings = settings_of(depth, task.seed)
+    if not isinstance(encoder, EmbeddedEncoder):
+        raise TrainingError(
+            f"Only towers of the embedded encoder can be trained, not those of {encoder.id}. Leave "
+            "--depth out to train heads on it."
+        )
+    check(task, encoder.identity.spec)
+    where = place(device).device
+    contents = read_contents(dataset, progress)
+    _, unreadable = EncodedCache(encoder, cache, progress).photos(contents, View.PLAIN)
+    contents = contents.without(unreadable)
+    chosen = split_by_photo(contents.hashes, task.held_out, task.seed)
+    train, held_out = (some_photos(contents.dataset, part) for part in chosen)
+
+    kept = cache / "towers" / task.name
+    with tempfile.TemporaryDirectory(prefix="mmsearch-") as scratch:
+        out = Path(scratch)
+        history = refine(
+            encoder.weights,
+            train,
+            held_out,
+            out,
+            settings,
+            kept=kept,
+            device=str(where),
+            progress=progress,
+        )
+        made_encoder = EmbeddedEncoder(weights=out)
+        outcome = Outcome(
+            method=METHOD,
+            seed=task.seed,
+            before=_retrieval(encoder, contents, held_out, cache, progress),
+            after=_retrieval(made_encoder, contents, held_out, cache, progress),
+            settings={"depth": depth, **asdict(settings)},
+            history=[
+                Epoch(epoch.loss, held_out_loss=None, held_out_mrr=quality)
+                for epoch, quality in history
+            ],
+        )
+        report = TrainingReport(
+            name=task.name,
+            encoder=made_encoder.id,
+            base=encoder.id,
+            path=named.folder_of(task.name),
+            outcome=outcome,
+            sizes=Sizes(
+                photos=len(contents.hashes),
+                captions=len(contents.dataset.captions),
+                held_out_photos=len(held_out.photos),
+                held_out_captions=len(held_out.captions),
+            ),
+            skipped=tuple(contents.skipped),
+            seconds=time.perf_counter() - started,
+        )
+        made = Made(
+            outcome,
+            made_encoder.id,
+            lambda folder: _copy(out, folder),
+            "- `image_tower.onnx`, `text_tower.onnx`, `heads.safetensors`, `tokenizer.json`, "
+            "`manifest.json`: the whole encoder; it needs no other one.",
+        )
+        report = keep(report, made, task)
+    shutil.rmtree(kept, ignore_errors=True)
+    return report
+
+
+def _retrieval(
+    encoder: DualEncoder,
+    contents: Contents,
+    held_out: CaptionedPhotos,
+    cache: Path,
+    progress: Progress,
+) -> Retrieval:
+    kept = EncodedCache(encoder, cache, progress)
+    own = Contents(held_out, contents.hashes_of(held_out.photos), ())
+    photos, _ = kept.photos(own, View.PLAIN)
+    texts = kept.texts(held_out.captions)
+    return Retrieval.of(photos.embeddings, texts.embeddings, held_out.photo_of_caption)
+
+
+def _copy(source: Path, target: Path) -> None:
+    for path in source.iterdir():
+        shutil.copyfile(path, target / path.name)

@@ -1,0 +1,82 @@
+"""`mmsearch.train(depth=...)` fine-tunes the towers of the embedded encoder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import mmsearch
+from mmsearch.encoders import registry
+from mmsearch.encoders.named import CARD
+from mmsearch.errors import TrainingError
+
+for module in ("onnx", "timm", "matplotlib"):
+    pytest.importorskip(module, reason="the extra 'train' is not installed")
+
+MEDIA = Path(__file__).parents[3] / "indexes" / "demo" / "media"
+# Names that nobody can know: only training on them can find the photos.
+NAMES = {
+    "coffee.jpg": "zorblax",
+    "dahlia.jpg": "quimby",
+    "living-room.jpg": "vantor",
+    "animals/chelsea.jpg": "pelufo",
+    "people/eileen-collins.jpg": "drasti",
+    "places/picos-de-europa.jpg": "umbrel",
+    "places/summer-palace.jpg": "kostig",
+    "brushes.jpg": "wefnal",
+}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> tuple[Path, Path]:
+    """Four parts of each of eight photos, with the name of the whole as their caption."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    lines = ["image\tcaption"]
+    for path, name in NAMES.items():
+        with Image.open(MEDIA / path) as photo:
+            width, height = photo.size
+            for number, (left, top) in enumerate([(0, 0), (0.2, 0), (0, 0.2), (0.2, 0.2)]):
+                box = (left * width, top * height, (left + 0.8) * width, (top + 0.8) * height)
+                photo.convert("RGB").resize((256, 256), box=box).save(
+                    folder / f"{name}{number}.jpg"
+                )
+                lines.append(f"{name}{number}.jpg\ta photo of the {name}")
+    captions = tmp_path / "captions.tsv"
+    captions.write_text("\n".join(lines))
+    return folder, captions
+
+
+@pytest.mark.slow
+def test_towers_learn_and_are_stored_under_a_name(photos: tuple[Path, Path]) -> None:
+    folder, captions = photos
+    report = mmsearch.train(
+        "names", images=folder, captions=captions, model="embedded", depth=1, held_out=0.25
+    )
+    assert report.outcome.after.score > report.outcome.before.score
+    assert len(report.outcome.history) >= 1
+    files = {path.name for path in report.path.iterdir()}
+    assert {"manifest.json", "image_tower.onnx", "text_tower.onnx", CARD, "curves.png"} <= files
+    assert "depth 1" in (report.path / CARD).read_text()
+    assert json.loads(json.dumps(report.as_dict()))["method"] == "towers"
+
+    encoder = registry.load("names")
+    assert encoder.id == report.encoder
+    assert registry.reopen(encoder.identity).id == encoder.id
+    with pytest.raises(TrainingError, match="names"):
+        mmsearch.train("names", images=folder, captions=captions, model="embedded", depth=1)
+
+
+def test_only_the_embedded_encoder_has_towers_to_train(photos: tuple[Path, Path]) -> None:
+    folder, captions = photos
+    with pytest.raises(TrainingError, match="Leave --depth out"):
+        mmsearch.train("mine", images=folder, captions=captions, model="testing", depth=1)
+
+
+def test_a_depth_that_does_not_exist_is_refused(photos: tuple[Path, Path]) -> None:
+    folder, captions = photos
+    with pytest.raises(TrainingError, match="1 to 3"):
+        mmsearch.train("mine", images=folder, captions=captions, model="embedded", depth=4)
