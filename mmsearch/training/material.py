@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -29,6 +30,18 @@ Tokens = Sequence[Sequence[int]]
 _PHOTOS = 64  # at once: what a processor's cache holds
 _TEXTS = 128
 _REPORTED = 1024  # photos or texts between two reports of progress
+
+
+class Sizes(Protocol):
+    """What of the settings decides how much material there is; see `FineTuning`."""
+
+    @property
+    def views(self) -> int:
+        """In how many ways a photo is seen."""
+
+    @property
+    def short(self) -> float:
+        """For what share of the photos a short text takes a caption's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,11 @@ class Material:
     sentences: Floats
     others: Tokens
     other_sentences: Floats
+
+    @property
+    def captions_said(self) -> Floats:
+        """``sentences`` of the captions alone."""
+        return self.sentences[: len(self.photo_of_caption)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,14 @@ class Gatherer:
         """Token ids of texts."""
         return self._tokenizer.ids(texts)
 
+    def shorts(
+        self, train: CaptionedPhotos, names: Sequence[str], logits: Halves, sizes: Sizes
+    ) -> tuple[list[str], NDArray[np.int64]]:
+        """What `short_texts` gives, or nothing where none are wanted."""
+        if not sizes.short:
+            return [], np.empty(0, dtype=np.int64)
+        return short_texts(train, names, logits)
+
     def seen(self, views: Sequence[Halves]) -> tuple[list[Floats], list[Halves]]:
         """Features and logits of each view, with the last stages as they are."""
         features, logits = [], []
@@ -150,7 +176,7 @@ def gather(
     train: CaptionedPhotos,
     names: Sequence[str],
     things: Sequence[str],
-    views: int,
+    sizes: Sizes,
 ) -> tuple[Material, Untrained]:
     """The material of a run that starts from the published towers.
 
@@ -161,11 +187,11 @@ def gather(
         train: captioned photos.
         names: of ImageNet's classes.
         things: names of other things; all of these must go on meaning what they mean.
-        views: of each photo.
+        sizes: how many views, and whether there are short texts.
     """
-    seen = gatherer.views(train.photos, views)
+    seen = gatherer.views(train.photos, sizes.views)
     features, logits = gatherer.seen(seen)
-    shorts, photo_of_short = short_texts(train, names, logits[0])
+    shorts, photo_of_short = gatherer.shorts(train, names, logits[0], sizes)
     captions = gatherer.tokens([*train.captions, *shorts])
     more = gatherer.tokens([*names, *things])
     read, read_more = gatherer.read(captions), gatherer.read(more)

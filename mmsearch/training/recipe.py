@@ -120,16 +120,14 @@ def train_embedded(
     last = LastStages(image, recipe.tuning.stages, TRANSFORM.height, recipe.tuning.drop_path)
     towers = Towers(last.to(device).eval(), text.to(device).eval())
     gatherer = Gatherer(image, *towers, Tokenizer(out / TOKENIZER), TRANSFORM, out / KEPT, progress)
-    material, untrained = gather(
-        gatherer, train, names, other_things(recipe.things), recipe.tuning.views
-    )
+    material, untrained = gather(gatherer, train, names, other_things(recipe.things), recipe.tuning)
     heads = starting_heads(untrained, train.photo_of_caption, recipe, progress).to(device)
     fine_tune(towers, heads, material, recipe.tuning, out / KEPT, progress)
     last.write_to(image)
     export_image_tower(image, TRANSFORM.height, out / IMAGE_TOWER)
     export_text_tower(text.cpu(), out / TEXT_TOWER)
 
-    sentences, said = unit(material.sentences), unit(material.other_sentences[: len(names)])
+    sentences, said = unit(material.captions_said), unit(material.other_sentences[: len(names)])
     projection = principal_directions(sentences, said, recipe.name_dim)
     aligned_image, aligned_text, sentence = heads.linear()
     named = LinearHead(sentence.weight @ projection, sentence.bias @ projection)

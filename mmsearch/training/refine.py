@@ -40,7 +40,6 @@ from mmsearch.training.features import Progress
 from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, TuningEpoch, fine_tune
 from mmsearch.training.material import Gatherer, Material, Tokens
 from mmsearch.training.reload import reload_towers
-from mmsearch.training.shorts import short_texts
 from mmsearch.training.stages import DEEPEST, SHALLOWEST, LastStages
 from mmsearch.training.towers import class_names, other_things
 from mmsearch.training.views import Halves
@@ -184,7 +183,7 @@ def _material(
     """What is trained on, and the base's heads to start from."""
     views = gatherer.views(train.photos, settings.views)
     features, logits = gatherer.seen(views)
-    shorts, photo_of_short = short_texts(train, class_names(), logits[0])
+    shorts, photo_of_short = gatherer.shorts(train, class_names(), logits[0], settings)
     captions = gatherer.tokens([*train.captions, *shorts])
     others = gatherer.tokens(other_things(_THINGS))
     read, read_others = gatherer.read(captions), gatherer.read(others)
