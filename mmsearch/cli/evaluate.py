@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmsearch.cli.options import DeviceOption, JsonOption, settings_with
+from mmsearch.cli.options import (
+    CaptionsOption,
+    DeviceOption,
+    ImagesOption,
+    JsonOption,
+    SplitOption,
+    settings_with,
+)
 from mmsearch.cli.output import note, progress_bar, short_path, show, show_json
 from mmsearch.errors import MmsearchError, RerankerError
 
@@ -18,30 +25,9 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            "--images", metavar="DIR", help="The folder with the photos.", show_default=False
-        ),
-    ] = None,
-    captions: Annotated[
-        Path | None,
-        typer.Option(
-            "--captions",
-            metavar="FILE",
-            help="TSV or CSV with `image` and `caption` columns, COCO captions or Karpathy JSON.",
-            show_default=False,
-        ),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            "--split",
-            metavar="FILE",
-            help="Only these photos: a file with one name a line, or a Karpathy split's name.",
-            show_default=False,
-        ),
-    ] = None,
+    images: ImagesOption = None,
+    captions: CaptionsOption = None,
+    split: SplitOption = None,
     index: Annotated[
         str | None,
         typer.Option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +35,28 @@ ModelOption = Annotated[
         metavar="MODEL",
         help="The encoder: auto, embedded, a preset, ARCH/TAG, ARCH:FILE, hf-hub:NAME or one of "
         "your own; see `mmsearch models`.  [default: auto]",
+        show_default=False,
+    ),
+]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option("--images", metavar="DIR", help="The folder with the photos.", show_default=False),
+]
+CaptionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--captions",
+        metavar="FILE",
+        help="Their captions: TSV, CSV, JSON Lines, COCO or Karpathy JSON, Parquet or webdataset.",
+        show_default=False,
+    ),
+]
+SplitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--split",
+        metavar="FILE",
+        help="Only these photos: a file with one name a line, or a Karpathy split's name.",
         show_default=False,
     ),
 ]

@@ -6,12 +6,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmsearch.cli.options import DeviceOption, JsonOption, ModelOption, settings_with
+from mmsearch.cli.options import (
+    CaptionsOption,
+    DeviceOption,
+    ImagesOption,
+    JsonOption,
+    ModelOption,
+    SplitOption,
+    settings_with,
+)
 from mmsearch.cli.output import note, note_failures, short_path, show, show_json, table
 
 if TYPE_CHECKING:
@@ -33,31 +40,9 @@ def train(
         str,
         typer.Argument(metavar="NAME", help="What to call the new encoder.", show_default=False),
     ],
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            "--images", metavar="DIR", help="The folder with the photos.", show_default=False
-        ),
-    ] = None,
-    captions: Annotated[
-        Path | None,
-        typer.Option(
-            "--captions",
-            metavar="FILE",
-            help="Their captions: TSV, CSV, JSON Lines, COCO or Karpathy JSON, Parquet, webdataset "
-            "tar.",
-            show_default=False,
-        ),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            "--split",
-            metavar="FILE",
-            help="Only these photos: a file with one name a line, or a Karpathy split's name.",
-            show_default=False,
-        ),
-    ] = None,
+    images: ImagesOption = None,
+    captions: CaptionsOption = None,
+    split: SplitOption = None,
     index: Annotated[
         str | None,
         typer.Option(
