@@ -79,7 +79,8 @@ def train_towers(
     train, held_out = (some_photos(contents.dataset, part) for part in chosen)
 
     kept = cache / "towers" / task.name
-    with tempfile.TemporaryDirectory(prefix="mmsearch-") as scratch:
+    # Windows keeps files that are in use, and ONNX Runtime may map those of the new encoder.
+    with tempfile.TemporaryDirectory(prefix="mmsearch-", ignore_cleanup_errors=True) as scratch:
         out = Path(scratch)
         history = refine(
             encoder.weights,
