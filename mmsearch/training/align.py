@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mmsearch.encoders.adapted import AffineMap
 from mmsearch.encoders.embedded.heads import Floats
 from mmsearch.training.features import Progress
 from mmsearch.training.losses import contrastive_loss, unit
@@ -43,26 +44,13 @@ class AlignmentSettings:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class LinearHead:
-    """A linear map of features.
-
-    Attributes:
-        weight: float32, shape (features, dim).
-        bias: float32, shape (dim,).
-    """
-
-    weight: Floats
-    bias: Floats
-
-
 def align(
     views: Sequence[Floats],
     texts: Floats,
     photo_of_text: NDArray[np.int64],
     settings: AlignmentSettings,
     progress: Progress,
-) -> tuple[LinearHead, LinearHead]:
+) -> tuple[AffineMap, AffineMap]:
     """Trains an image head and a text head on each other.
 
     Args:
@@ -151,13 +139,13 @@ class Standardisation:
         """Standardised rows."""
         return (rows - self.mean) / self.deviation
 
-    def fold_into(self, head: nn.Linear) -> LinearHead:
+    def fold_into(self, head: nn.Linear) -> AffineMap:
         """A head for rows as they come, from one that was trained on standardised rows."""
         weight = head.weight.detach().cpu().numpy().T / self.deviation[:, None]
         bias = head.bias.detach().cpu().numpy() - self.mean @ weight
-        return LinearHead(weight.astype(np.float32), bias.astype(np.float32))
+        return AffineMap(weight.astype(np.float32), bias.astype(np.float32))
 
-    def unfold_from(self, head: LinearHead) -> nn.Linear:
+    def unfold_from(self, head: AffineMap) -> nn.Linear:
         """The other way round: a head to train on standardised rows."""
         unfolded = nn.Linear(*head.weight.shape)
         with torch.no_grad():

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmsearch.training.align import LinearHead, Standardisation, captions_by_photo
+from mmsearch.encoders.adapted import AffineMap
+from mmsearch.training.align import Standardisation, captions_by_photo
 from mmsearch.training.averaging import Average
 from mmsearch.training.checkpoint import Checkpoint
 from mmsearch.training.features import Progress
@@ -111,9 +112,9 @@ class TowerHeads(nn.Module):
 
     def __init__(
         self,
-        image: LinearHead,
-        text: LinearHead,
-        sentence: LinearHead,
+        image: AffineMap,
+        text: AffineMap,
+        sentence: AffineMap,
         image_scale: Standardisation,
         text_scale: Standardisation,
     ) -> None:
@@ -138,7 +139,7 @@ class TowerHeads(nn.Module):
         said: Tensor = self.sentence(self._text_scale(features))
         return said
 
-    def linear(self) -> tuple[LinearHead, LinearHead, LinearHead]:
+    def linear(self) -> tuple[AffineMap, AffineMap, AffineMap]:
         """Image head, text head and sentence map, for features as they come from the towers."""
         image_scale, text_scale = self._scales
         return (

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mmsearch.encoders.adapted import AffineMap
 from mmsearch.encoders.base import ImageTransform
 from mmsearch.encoders.embedded import EmbeddedEncoder
 from mmsearch.encoders.embedded.heads import (
@@ -30,7 +31,7 @@ from mmsearch.encoders.embedded.manifest import (
 )
 from mmsearch.encoders.embedded.towers import Tokenizer
 from mmsearch.evaluation.datasets import CaptionedPhotos
-from mmsearch.training.align import AlignmentSettings, LinearHead, Standardisation, align
+from mmsearch.training.align import AlignmentSettings, Standardisation, align
 from mmsearch.training.bank import centroids
 from mmsearch.training.export import export_image_tower, export_text_tower
 from mmsearch.training.features import FeatureStore, ImageFeatures, Progress
@@ -130,7 +131,7 @@ def train_embedded(
     sentences, said = unit(material.captions_said), unit(material.other_sentences[: len(names)])
     projection = principal_directions(sentences, said, recipe.name_dim)
     aligned_image, aligned_text, sentence = heads.linear()
-    named = LinearHead(sentence.weight @ projection, sentence.bias @ projection)
+    named = AffineMap(sentence.weight @ projection, sentence.bias @ projection)
     store = FeatureStore(out, out / KEPT, progress)
     image_head, text_head = normalised_heads(
         *plain_heads(aligned_image, aligned_text, named, said @ projection),
@@ -163,7 +164,7 @@ def starting_heads(
     )
     # The first features are the sentence embedding itself.
     width = untrained.captions.shape[1]
-    said = LinearHead(np.eye(width, SENTENCE, dtype=np.float32), np.zeros(SENTENCE, np.float32))
+    said = AffineMap(np.eye(width, SENTENCE, dtype=np.float32), np.zeros(SENTENCE, np.float32))
     return TowerHeads(
         image,
         text,
@@ -174,7 +175,7 @@ def starting_heads(
 
 
 def plain_heads(
-    image: LinearHead, text: LinearHead, named: LinearHead, names: Floats
+    image: AffineMap, text: AffineMap, named: AffineMap, names: Floats
 ) -> tuple[ImageHead, TextHead]:
     """Heads without normalisation.
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmsearch.encoders.adapted import AffineMap
 from mmsearch.encoders.embedded.heads import (
     Floats,
     ImageHead,
@@ -34,7 +35,7 @@ from mmsearch.encoders.embedded.towers import Tokenizer
 from mmsearch.errors import TrainingError
 from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.evaluation.metrics import image_to_text_ranks, text_to_image_ranks
-from mmsearch.training.align import LinearHead, Standardisation
+from mmsearch.training.align import Standardisation
 from mmsearch.training.export import export_image_tower, export_text_tower
 from mmsearch.training.features import Progress
 from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, TuningEpoch, fine_tune
@@ -202,9 +203,9 @@ def _material(
         other_sentences=said(read_others),
     )
     heads = TowerHeads(
-        LinearHead(image_head.weight, image_head.bias),
-        LinearHead(text_head.weight, text_head.bias),
-        LinearHead(text_head.projection, text_head.offset),
+        AffineMap(image_head.weight, image_head.bias),
+        AffineMap(text_head.weight, text_head.bias),
+        AffineMap(text_head.projection, text_head.offset),
         Standardisation.of(np.concatenate(features)),
         Standardisation.of(np.concatenate([read, read_others])),
     )

@@ -10,7 +10,8 @@ import torch
 
 pytest.importorskip("timm", reason="the extra 'train' is not installed")
 
-from mmsearch.training.align import LinearHead, Standardisation
+from mmsearch.encoders.adapted import AffineMap
+from mmsearch.training.align import Standardisation
 from mmsearch.training.averaging import Average
 from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, TuningEpoch, fine_tune
 from mmsearch.training.material import Material
@@ -46,9 +47,9 @@ def start() -> tuple[Towers, TowerHeads]:
     towers = Towers(LastStages(ImageTower().eval(), 2, 224, 0.1).eval(), MiniLM().eval())
     random = np.random.default_rng(1)
 
-    def head(features: int, dim: int) -> LinearHead:
+    def head(features: int, dim: int) -> AffineMap:
         weight = random.standard_normal((features, dim)).astype(np.float32) / features**0.5
-        return LinearHead(weight, np.zeros(dim, np.float32))
+        return AffineMap(weight, np.zeros(dim, np.float32))
 
     def scale(features: int) -> Standardisation:
         return Standardisation(np.zeros(features, np.float32), np.ones(features, np.float32))
