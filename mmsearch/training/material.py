@@ -161,7 +161,7 @@ class Gatherer:
 
     def read(self, tokens: Tokens) -> Floats:
         """Features of texts, with the text tower as it is, float32, shape (texts, features)."""
-        parts = [np.empty((0, 0), dtype=np.float32)][:0]
+        parts: list[Floats] = []
         for start in range(0, len(tokens), _REPORTED):
             with torch.inference_mode():
                 parts.append(

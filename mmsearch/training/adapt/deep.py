@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsearch.encoders import named
-from mmsearch.encoders.base import DualEncoder
+from mmsearch.encoders.base import DualEncoder, Encoded
 from mmsearch.encoders.device import place
 from mmsearch.encoders.embedded import EmbeddedEncoder
 from mmsearch.errors import TrainingError
@@ -73,10 +73,12 @@ def train_towers(
     check(task, encoder.identity.spec)
     where = place(device).device
     contents = read_contents(dataset, progress)
-    _, unreadable = EncodedCache(encoder, cache, progress).photos(contents, View.PLAIN)
+    encoded = EncodedCache(encoder, cache, progress)
+    photos, unreadable = encoded.photos(contents, View.PLAIN)
     contents = contents.without(unreadable)
     chosen = split_by_photo(contents.hashes, task.held_out, task.seed)
     train, held_out = (some_photos(contents.dataset, part) for part in chosen)
+    before = _retrieval(photos.rows(chosen[1]), encoded, held_out)
 
     kept = cache / "towers" / task.name
     # Windows keeps files that are in use, and ONNX Runtime may map those of the new encoder.
@@ -93,11 +95,14 @@ def train_towers(
             progress=progress,
         )
         made_encoder = EmbeddedEncoder(weights=out)
+        encoded = EncodedCache(made_encoder, cache, progress)
+        own = Contents(held_out, contents.hashes_of(held_out.photos), ())
+        photos, _ = encoded.photos(own, View.PLAIN)
         outcome = Outcome(
             method=METHOD,
             seed=task.seed,
-            before=_retrieval(encoder, contents, held_out, cache, progress),
-            after=_retrieval(made_encoder, contents, held_out, cache, progress),
+            before=before,
+            after=_retrieval(photos, encoded, held_out),
             settings={"depth": depth, **asdict(settings)},
             history=[
                 Epoch(epoch.loss, held_out_loss=None, held_out_mrr=quality)
@@ -131,17 +136,9 @@ def train_towers(
     return report
 
 
-def _retrieval(
-    encoder: DualEncoder,
-    contents: Contents,
-    held_out: CaptionedPhotos,
-    cache: Path,
-    progress: Progress,
-) -> Retrieval:
-    kept = EncodedCache(encoder, cache, progress)
-    own = Contents(held_out, contents.hashes_of(held_out.photos), ())
-    photos, _ = kept.photos(own, View.PLAIN)
-    texts = kept.texts(held_out.captions)
+def _retrieval(photos: Encoded, encoded: EncodedCache, held_out: CaptionedPhotos) -> Retrieval:
+    """What an encoder reaches on the held-out photos, which it has encoded already."""
+    texts = encoded.texts(held_out.captions)
     return Retrieval.of(photos.embeddings, texts.embeddings, held_out.photo_of_caption)
 
 
