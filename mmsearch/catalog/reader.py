@@ -127,6 +127,27 @@ class CatalogReader:
             vectors = np.frombuffer(b"".join(row[1] for row in rows), dtype=STORED_DTYPE)
             yield ids, vectors.reshape(len(rows), -1)
 
+    def embeddings(
+        self, ids: Sequence[int] | NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float16]]:
+        """Embeddings of some items, in ascending order of their ids.
+
+        Returns:
+            ids, int64, shape (n,), of those that there are, each once, and vectors, float16,
+            shape (n, dim).
+        """
+        rows = self._rows(
+            """
+            SELECT item_id, vector FROM embedding WHERE encoder_id =
+                (SELECT active_encoder FROM index_info)
+                AND item_id IN (SELECT value FROM json_each(?)) ORDER BY item_id
+            """,
+            (json.dumps(list(map(int, ids))),),
+        )
+        found = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+        vectors = np.frombuffer(b"".join(row[1] for row in rows), dtype=STORED_DTYPE)
+        return found, vectors.reshape(len(rows), self.encoder().dim)
+
     def items(self, ids: Sequence[int]) -> dict[int, ItemRecord]:
         """The items with these ids, together with their assets."""
         rows = self._rows(
@@ -178,6 +199,17 @@ class CatalogReader:
             tuple(values),
         )
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+
+    def items_of_file(self, source: int, path: str) -> list[int]:
+        """Ids of the items of the asset at a path relative to its source, ascending."""
+        rows = self._rows(
+            """
+            SELECT item.id FROM item JOIN asset ON asset.id = item.asset_id
+            WHERE asset.source_id = ? AND asset.path = ? ORDER BY item.id
+            """,
+            (source, encode_path(path)),
+        )
+        return [row[0] for row in rows]
 
     def items_by_modality(self) -> dict[Modality, NDArray[np.int64]]:
         """Ids of all items by the modalities that occur, int64, ascending."""

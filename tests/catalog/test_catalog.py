@@ -72,6 +72,22 @@ def test_what_is_written_is_read(catalog: Catalog, reader: CatalogReader, tmp_pa
     assert reader.problems() == []
 
 
+def test_embeddings_of_some_items_come_by_ascending_id(
+    catalog: Catalog, reader: CatalogReader, tmp_path: Path
+) -> None:
+    source = add_source(catalog, tmp_path)
+    rows = [image(1, 0, 0), image(0, 1, 0), image(0, 0, 1)]
+    with catalog.transaction() as change:
+        change.put_asset(source.id, FileState("a.jpg", 1, 1), INFO, rows)
+    first, second, third = reader.embedded_ids().tolist()
+
+    ids, vectors = reader.embeddings([third, 999, first, third])
+    assert ids.tolist() == [first, third]
+    np.testing.assert_array_equal(vectors, [[1, 0, 0], [0, 0, 1]])
+    assert reader.embeddings(np.array([second]))[1].tolist() == [[0, 1, 0]]
+    assert [part.shape for part in reader.embeddings([])] == [(0,), (0, 3)]
+
+
 def test_each_transaction_is_a_generation(catalog: Catalog, reader: CatalogReader) -> None:
     before = reader.generation()
     with catalog.transaction():
