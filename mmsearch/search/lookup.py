@@ -40,17 +40,26 @@ class Gains:
     Attributes:
         ids: item ids, int64, ascending, shape (n,).
         values: gains in standard deviations of similarity, float64, shape (n,), above 0.
+        coverage: share of the words asked for, by weight, that each holds, float64, shape (n,).
     """
 
     ids: NDArray[np.int64]
     values: NDArray[np.float64]
+    coverage: NDArray[np.float64]
 
     def of(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """The gains of any items, 0 where they hold no word."""
+        return self._of(self.values, ids)
+
+    def coverage_of(self, ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The coverage of any items, 0 where they hold no word."""
+        return self._of(self.coverage, ids)
+
+    def _of(self, column: NDArray[np.float64], ids: NDArray[np.int64]) -> NDArray[np.float64]:
         if not len(self.ids):
             return np.zeros(len(ids))
         at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return np.where(self.ids[at] == ids, self.values[at], 0.0)
+        return np.where(self.ids[at] == ids, column[at], 0.0)
 
     def best(self, count: int) -> NDArray[np.int64]:
         """Ids of the items that gain most, ascending: ``count``, and all that gain as much."""
@@ -62,7 +71,7 @@ class Gains:
     def among(self, ids: NDArray[np.int64]) -> Gains:
         """Only those of the items with these ids."""
         kept = np.isin(self.ids, ids, assume_unique=True)
-        return Gains(self.ids[kept], self.values[kept])
+        return Gains(self.ids[kept], self.values[kept], self.coverage[kept])
 
 
 def required_items(reader: CatalogReader, words: Words) -> NDArray[np.int64] | None:
@@ -103,14 +112,14 @@ def gains(reader: CatalogReader, words: Words, *, texts: int) -> Gains:
         elif not in_texts and not in_names:
             asked += -log(_PRIOR_SHARE)
     if not matches:
-        return Gains(np.empty(0, dtype=np.int64), np.empty(0))
+        return Gains(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
     ids, place = np.unique(np.concatenate([found.ids for found in matches]), return_inverse=True)
     weights = np.concatenate([found.weights for found in matches])
     # A word covers the same share of the query in a text as in a name, where it may be less rare.
     shares = np.concatenate([np.full(len(found.ids), found.share) for found in matches])
     coverage = np.bincount(place, weights=shares) / asked
     gained = np.bincount(place, weights=weights) * coverage**_COVERAGE_POWER
-    return Gains(ids, WEIGHT * gained)
+    return Gains(ids, WEIGHT * gained, coverage)
 
 
 class _Matches(NamedTuple):

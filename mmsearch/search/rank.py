@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mmsearch.index import Snapshot
 from mmsearch.items import Modality
+from mmsearch.search.calibrate import calibration, either, of_words
 from mmsearch.search.filters import passing_items
 from mmsearch.search.lookup import Gains, gains
 from mmsearch.search.normalise import LAST, SAMPLE, Medium, Scale, background, scale_of
@@ -31,25 +32,29 @@ class Candidates:
         ids: item ids, int64, shape (n,).
         similarities: inner products with the query, float32, shape (n,).
         scores: float64, shape (n,), descending, equal ones by ascending id.
+        relevance: probability that each answers the query, float64, shape (n,).
         unseen: what an item that is no candidate scores at most by its similarity.
     """
 
     ids: NDArray[np.int64]
     similarities: NDArray[np.float32]
     scores: NDArray[np.float64]
+    relevance: NDArray[np.float64]
     unseen: float
 
     @classmethod
     def best_of(cls, parts: list[Candidates]) -> Candidates:
         """Several media's candidates in one ranking."""
         if not parts:
-            return cls(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0), -np.inf)
+            nothing = np.empty(0)
+            return cls(np.empty(0, np.int64), np.empty(0, np.float32), nothing, nothing, -np.inf)
         ids = np.concatenate([part.ids for part in parts])
         scores = np.concatenate([part.scores for part in parts])
         similarities = np.concatenate([part.similarities for part in parts])
+        relevance = np.concatenate([part.relevance for part in parts])
         order = np.lexsort((ids, -scores))
         unseen = max(part.unseen for part in parts)
-        return cls(ids[order], similarities[order], scores[order], unseen)
+        return cls(ids[order], similarities[order], scores[order], relevance[order], unseen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,14 +129,15 @@ class Ranker:
         nearest = self._search(ids, depth)
         similarities, found = nearest
         exhausted = len(found) < depth
-        if len(self.passing) == 1 and not self.gains:
-            scores = similarities.astype(np.float64)
-            return Candidates(found, similarities, scores, -np.inf if exhausted else scores[-1])
-
         scale = self.scale(medium, similarities)
-        unseen = -np.inf if exhausted else scale(similarities)[-1]
+        calibrated = calibration(self.asked, medium)
         if medium not in self.gains:
-            return Candidates(found, similarities, scale(similarities), unseen)
+            alone = len(self.passing) == 1 and not self.gains
+            scores = similarities.astype(np.float64) if alone else scale(similarities)
+            relevance = calibrated.relevance(similarities, scale)
+            unseen = -np.inf if exhausted else scores[-1]
+            return Candidates(found, similarities, scores, relevance, unseen)
+        unseen = -np.inf if exhausted else scale(similarities)[-1]
         # Of many items with the same words, the most similar count; likewise of those with the
         # most telling words, which may be far less similar than others with some.
         telling = self.gains[medium]
@@ -143,7 +149,10 @@ class Ranker:
         gained = telling.of(found)
         scores = np.where(gained > 0, scale.at_least_mean(similarities), scale(similarities))
         scores += gained
-        return Candidates(found, similarities, scores, unseen)
+        relevance = either(
+            calibrated.relevance(similarities, scale), of_words(telling.coverage_of(found))
+        )
+        return Candidates(found, similarities, scores, relevance, unseen)
 
     def _search(
         self, ids: NDArray[np.int64], depth: int

@@ -60,13 +60,14 @@ def _hits(reader: CatalogReader, candidates: Candidates) -> list[Hit]:
         candidates.ids.tolist(),
         candidates.scores.tolist(),
         candidates.similarities.tolist(),
+        candidates.relevance.tolist(),
         strict=True,
     )
     return [
         Hit(
             rank=rank,
             score=score,
-            relevance=None,
+            relevance=relevance,
             path=item.path,
             modality=item.modality,
             item=item.id,
@@ -77,7 +78,7 @@ def _hits(reader: CatalogReader, candidates: Candidates) -> list[Hit]:
             info=item.info,
             similarity=similarity,
         )
-        for rank, (item_id, score, similarity) in enumerate(rows, 1)
+        for rank, (item_id, score, similarity, relevance) in enumerate(rows, 1)
         for item in (items[item_id],)
     ]
 
