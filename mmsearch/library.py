@@ -193,6 +193,7 @@ class Index:
         k: int = 10,
         grouped: bool = True,
         rerank: str | Reranker | None = None,
+        budget: float | None = None,
     ) -> list[Hit]:
         """Finds what means the same as a text or a spoken question, or looks like an image.
 
@@ -210,6 +211,8 @@ class Index:
             grouped: a hit for each file, with its other items listed; else a hit for each item.
             rerank: looks at the best hits again: what ``--rerank`` takes, or a reranker. Where
                 it fails on them, a notice says so and the hits are the first stage's.
+            budget: seconds that reranking may take; hits that it does not come to keep the first
+                stage's places. None for as long as it needs; ``auto`` then takes a second.
 
         Returns:
             The hits, best first.
@@ -240,7 +243,8 @@ class Index:
             query,
             k,
             grouped=grouped,
-            reranker_for=None if rerank is None else partial(self._reranker, rerank),
+            reranker_for=None if rerank in (None, "none") else partial(self._reranker, rerank),
+            budget=budget,
             max_megapixels=self.max_megapixels,
         )
 

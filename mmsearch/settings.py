@@ -23,6 +23,7 @@ DEFAULT_MAX_MEGAPIXELS = 200.0
 
 _FOLDERS = ("data_dir", "encoders", "cache")
 _BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9}) ?(ms|s)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Settings:
         exclude: glob patterns of files and folders to leave out.
         ocr: whether the text in photos is read; None keeps what an index has.
         speech_model: recognises speech in recordings and videos.
+        rerank: looks at a query's best hits again; None for what queries do by themselves.
+        budget: seconds that reranking may take; None for as long as it needs.
         data_dir: where indexes that are given by name live.
         encoders: where encoders that ``mmsearch train`` stores by name live.
         cache: where what can be computed again is kept.
@@ -49,6 +52,8 @@ class Settings:
     exclude: tuple[str, ...] = ()
     ocr: bool | None = None
     speech_model: str = "auto"
+    rerank: str | None = None
+    budget: float | None = None
     data_dir: Path = Path()
     encoders: Path = Path()
     cache: Path = Path()
@@ -151,6 +156,8 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
         return number
     if name == "ocr":
         return _truth(value, origin)
+    if name == "budget":
+        return _seconds(value, origin)
     if name in _FOLDERS and isinstance(value, Path):
         return value.absolute()
     if not isinstance(value, str) or not value:
@@ -160,6 +167,15 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
     if name == "device" and value not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"{origin} must be auto, cpu or cuda, not {value!r}.")
     return value
+
+
+def _seconds(value: Any, origin: str) -> float:
+    """Reads a span of time: ``300ms``, ``1.5s``, or a number of seconds."""
+    span = _SPAN.fullmatch(str(value).strip()) if not isinstance(value, bool) else None
+    seconds = float(span[1]) * (0.001 if span[2] == "ms" else 1) if span else 0.0
+    if not 0 < seconds < float("inf"):
+        raise SettingsError(f"{origin} must be a time such as 300ms or 2s, not {value!r}.")
+    return seconds
 
 
 def _truth(value: Any, origin: str) -> bool:

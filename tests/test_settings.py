@@ -73,3 +73,21 @@ def test_an_index_is_a_name_or_a_path(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "holidays").mkdir()
     (tmp_path / "holidays" / "catalog.sqlite").touch()
     assert settings.index_path("holidays") == tmp_path / "holidays"
+
+
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [("300ms", 0.3), ("2s", 2), ("1.5 s", 1.5), (".5s", 0.5), ("2", 2), (0.25, 0.25)],
+)
+def test_a_budget_is_a_time(tmp_path: Path, given: str | float, seconds: float) -> None:
+    assert load_settings({"budget": given}, environ={}).budget == pytest.approx(seconds)
+    config = tmp_path / "mmsearch.toml"
+    config.write_text(f"budget = {given!r}\nrerank = 'auto'")
+    settings = load_settings(environ={}, config=config)
+    assert (settings.budget, settings.rerank) == (pytest.approx(seconds), "auto")
+
+
+@pytest.mark.parametrize("given", ["soon", "0", "-1s", "3m", "ms", "1e9s", True, "nan", "٣s"])
+def test_a_budget_that_is_no_time_is_named(given: object) -> None:
+    with pytest.raises(SettingsError, match="--budget must be a time such as 300ms"):
+        load_settings({"budget": given}, environ={})

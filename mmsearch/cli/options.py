@@ -78,7 +78,17 @@ RerankOption = Annotated[
     typer.Option(
         "--rerank",
         metavar="NAME",
-        help="Look at the best hits again with this reranker.",
+        help="Look at the best hits again: auto, none, regions, cascade, caption, itm, ..., with a "
+        "model as in cascade:MODEL where one is needed.",
+        show_default=False,
+    ),
+]
+BudgetOption = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="TIME",
+        help="How long reranking may take, for instance 300ms or 2s.",
         show_default=False,
     ),
 ]

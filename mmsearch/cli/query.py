@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmsearch.cli.options import (
+    BudgetOption,
     DeviceOption,
     IndexOption,
     JsonOption,
@@ -62,6 +63,7 @@ def query(
         typer.Option("--items", help="List every item on its own, not grouped by file."),
     ] = False,
     rerank: RerankOption = None,
+    budget: BudgetOption = None,
     speech_model: SpeechModelOption = None,
     index: IndexOption = None,
     device: DeviceOption = None,
@@ -74,7 +76,9 @@ def query(
     """
     import mmsearch
 
-    settings = settings_with(index=index, device=device, speech_model=speech_model)
+    settings = settings_with(
+        index=index, device=device, speech_model=speech_model, rerank=rerank, budget=budget
+    )
     asked_by = _medium_of(text)
     with mmsearch.open(settings.index_path(), device=settings.device) as opened:
         opened.max_megapixels = settings.max_megapixels
@@ -91,7 +95,8 @@ def query(
             folder=folder,
             k=k,
             grouped=not items,
-            rerank=rerank,
+            rerank=settings.rerank,
+            budget=settings.budget,
         )
         took_ms = (time.perf_counter() - started) * 1000
         encoder = opened.encoder.id

@@ -28,6 +28,7 @@ def answer(
     *,
     grouped: bool,
     reranker_for: Callable[[DualEncoder], Reranker] | None,
+    budget: float | None,
     max_megapixels: float,
 ) -> list[Hit]:
     """The best k hits; the first stage's, and a notice, where the reranker fails on them.
@@ -41,6 +42,7 @@ def answer(
         grouped: a hit for each asset, or one for each item.
         reranker_for: gives the reranker that goes with the encoder; None for the first stage
             alone.
+        budget: seconds that the reranker may take; None for as long as it needs.
         max_megapixels: larger images are refused.
 
     Raises:
@@ -65,11 +67,15 @@ def answer(
         return hits
 
     # Outside the snapshot, so that other searches need not wait.
+    from mmsearch.search.rerank.base import Deadline
     from mmsearch.search.rerank.hits import rerank_hits
 
+    deadline = None if budget is None else Deadline(budget)
     asked = _asked(query, max_megapixels)
     try:
-        return rerank_hits(asked, hits, reranker, origin=origin, max_megapixels=max_megapixels)[:k]
+        return rerank_hits(
+            asked, hits, reranker, origin=origin, max_megapixels=max_megapixels, deadline=deadline
+        )[:k]
     except RerankerError as error:
         _log.warning("%s The hits are not reranked.", error)
         _log.debug("How the reranker failed", exc_info=error)
