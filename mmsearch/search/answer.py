@@ -62,9 +62,10 @@ def answer(
                 continue
             origin = snapshot.reader.created_at()
             hits = retrieve(snapshot, query, vector, depth, grouped=grouped)
+            if reranker is None:
+                return hits
+            items, vectors = snapshot.reader.embeddings([hit.item for hit in hits])
         break
-    if reranker is None:
-        return hits
 
     # Outside the snapshot, so that other searches need not wait.
     from mmsearch.search.rerank.base import Deadline
@@ -74,7 +75,13 @@ def answer(
     asked = _asked(query, max_megapixels)
     try:
         return rerank_hits(
-            asked, hits, reranker, origin=origin, max_megapixels=max_megapixels, deadline=deadline
+            asked,
+            hits,
+            reranker,
+            origin=origin,
+            max_megapixels=max_megapixels,
+            vectors=dict(zip(items.tolist(), vectors, strict=True)),
+            deadline=deadline,
         )[:k]
     except RerankerError as error:
         _log.warning("%s The hits are not reranked.", error)

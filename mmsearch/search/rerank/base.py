@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Protocol, TypeAlias, Union, runtime_checkable
 
@@ -61,6 +62,10 @@ class Candidate:
         score: what the first stage ordered it by; comparable only within one query.
         text: what is written or said, where it is a text.
         open: reads the picture, where it is one.
+        path: the file that it is in, for what is kept by the file's content; None where it is in
+            none.
+        time: where in the file the picture is, in seconds; 0 for a photo.
+        vector: its stored embedding, float16, shape (dim,), where it has one.
     """
 
     key: Hashable
@@ -69,6 +74,9 @@ class Candidate:
     score: float
     text: str | None
     open: Opener
+    path: Path | None = None
+    time: float = 0.0
+    vector: NDArray[np.float16] | None = None
 
 
 class Deadline:
@@ -120,7 +128,8 @@ class Reranker(Protocol):
     ) -> Scores:
         """Judges candidates. A score may depend on the first stage's.
 
-        Scores are compared with each other alone, within this call; they need no scale. What
+        Scores are compared with each other alone, within this call, those of pictures with those
+        of pictures and those of texts with those of texts; they need no scale. What
         cannot be judged, because its file is gone or the deadline has passed, is NaN: nothing is
         raised for a single candidate.
 
@@ -148,6 +157,8 @@ def score_in_batches(
 ) -> Scores:
     """Judges the best candidates first, a batch at a time, until the deadline.
 
+    A batch that would not be through in time, by the quickest one before it, is not begun.
+
     Args:
         candidates: best first.
         judge: scores of one batch, NaN where it cannot tell.
@@ -158,12 +169,16 @@ def score_in_batches(
         float64, shape (len(candidates),); NaN from where the deadline passed.
     """
     scores = np.full(len(candidates), np.nan)
+    quickest = 0.0
     for start in range(0, len(candidates), size):
-        if deadline is not None and deadline.passed:
+        if deadline is not None and deadline.remaining <= quickest:
             _log.info("The reranker judged %d of %d candidates in time", start, len(candidates))
             break
+        began = time.monotonic()
         batch = candidates[start : start + size]
         scores[start : start + len(batch)] = judge(batch)
+        took = time.monotonic() - began
+        quickest = min(quickest, took) if start else took
     return scores
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmsearch.errors import NothingToIndexError
 from mmsearch.items import Hit, Modality
@@ -53,6 +54,7 @@ def rerank_hits(
     *,
     origin: Hashable,
     max_megapixels: float,
+    vectors: Mapping[int, NDArray[np.float16]],
     deadline: Deadline | None = None,
 ) -> list[Hit]:
     """Looks at the best hits again: photos as they are, videos by the frame that was hit.
@@ -66,12 +68,13 @@ def rerank_hits(
         reranker: judges them.
         origin: names the index, so that its items are told from those of others.
         max_megapixels: larger images are not opened.
+        vectors: stored embeddings by item id, as far as they are known.
         deadline: when to stop judging.
 
     Returns:
         The same hits, best first, with new ranks; ``reranked`` is set where they were judged.
     """
-    candidates = [_candidate(hit, origin, max_megapixels) for hit in hits]
+    candidates = [_candidate(hit, origin, max_megapixels, vectors.get(hit.item)) for hit in hits]
     result = rerank(query, candidates, reranker, deadline=deadline)
     scores = [None if np.isnan(score) else float(score) for score in result.scores]
     return [
@@ -80,7 +83,9 @@ def rerank_hits(
     ]
 
 
-def _candidate(hit: Hit, origin: Hashable, max_megapixels: float) -> Candidate:
+def _candidate(
+    hit: Hit, origin: Hashable, max_megapixels: float, vector: NDArray[np.float16] | None
+) -> Candidate:
     start = hit.start or 0.0
     # The middle of a frame's scene, which begins in a transition at times.
     time = start if hit.end is None else (start + hit.end) / 2
@@ -91,4 +96,7 @@ def _candidate(hit: Hit, origin: Hashable, max_megapixels: float) -> Candidate:
         score=hit.score,
         text=hit.text,
         open=PictureOpener(hit.path, hit.modality, time, max_megapixels),
+        path=hit.path,
+        time=time if hit.modality is Modality.FRAME else 0.0,
+        vector=vector,
     )

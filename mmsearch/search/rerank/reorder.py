@@ -1,9 +1,10 @@
 """Puts candidates into the order that a reranker's scores say; nothing is lost.
 
-The candidates that were judged change places among themselves, and every other one keeps its
-place: a reranker's scores and the first stage's are on different scales and never compared. So
-photos that were looked at again do not pass transcripts that were not, and where a deadline has
-cut the reranker short, the candidates below follow as the first stage has them.
+The candidates that were judged change places among themselves, pictures with pictures and texts
+with texts, and every other one keeps its place: a reranker's scores and the first stage's are on
+different scales and never compared, nor are its scores of pictures and of texts. So photos that
+were looked at again do not pass transcripts that were not, and where a deadline has cut the
+reranker short, the candidates below follow as the first stage has them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.errors import RerankerError
+from mmsearch.items import Modality
+from mmsearch.search.normalise import Medium
 from mmsearch.search.rerank.base import Asked, Candidate, Deadline, Reranker, Scores, medium_of
 
 
@@ -56,7 +59,7 @@ def rerank(
     scores = np.full(len(candidates), np.nan)
     if taken:
         scores[taken] = _judged(query, [candidates[at] for at in taken], reranker, deadline)
-    return Reordered(reordered(scores), scores)
+    return Reordered(reordered(scores, [_medium(one.modality) for one in candidates]), scores)
 
 
 def _judged(
@@ -80,16 +83,23 @@ def _judged(
     return np.where(np.isfinite(judged), judged, np.nan)
 
 
-def reordered(scores: Scores) -> NDArray[np.int64]:
+def reordered(scores: Scores, media: Sequence[Medium]) -> NDArray[np.int64]:
     """The order of candidates by a reranker's scores; those with NaN keep their places.
 
     Args:
         scores: float64, shape (n,), in the first stage's order.
+        media: of the candidates, n of them; only those of one medium change places.
 
     Returns:
         int64, shape (n,): a permutation.
     """
     order = np.arange(len(scores))
-    places = np.flatnonzero(~np.isnan(scores))
-    order[places] = places[np.argsort(-scores[places], kind="stable")]
+    for medium in set(media):
+        among = np.array([one is medium for one in media])
+        places = np.flatnonzero(among & ~np.isnan(scores))
+        order[places] = places[np.argsort(-scores[places], kind="stable")]
     return order
+
+
+def _medium(modality: Modality) -> Medium:
+    return next(medium for medium in Medium if modality in medium.modalities)

@@ -53,15 +53,21 @@ def candidates(*keys: int | str) -> list[Candidate]:
     ]
 
 
-@given(st.lists(JUDGED, max_size=12))
-def test_what_is_not_judged_keeps_its_place_and_the_rest_is_sorted_stably(
-    scores: list[float],
+@given(st.lists(st.tuples(JUDGED, st.sampled_from(Medium)), max_size=12))
+def test_what_is_not_judged_keeps_its_place_and_each_medium_is_sorted_stably(
+    found: list[tuple[float, Medium]],
 ) -> None:
-    order = reordered(np.array(scores)).tolist()
+    scores, media = [score for score, _ in found], [medium for _, medium in found]
+    order = reordered(np.array(scores), media).tolist()
     assert sorted(order) == list(range(len(scores)))
-    judged = [at for at, score in enumerate(scores) if not np.isnan(score)]
-    expected = iter(sorted(judged, key=lambda at: (-scores[at], at)))
-    assert order == [at if np.isnan(score) else next(expected) for at, score in enumerate(scores)]
+    expected = {}
+    for medium in Medium:
+        judged = [at for at, one in enumerate(found) if one[1] is medium and not np.isnan(one[0])]
+        expected[medium] = iter(sorted(judged, key=lambda at: (-scores[at], at)))
+    assert order == [
+        at if np.isnan(score) else next(expected[medium])
+        for at, (score, medium) in enumerate(found)
+    ]
 
 
 def test_modalities_that_it_does_not_take_keep_their_places() -> None:
