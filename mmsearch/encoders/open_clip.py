@@ -177,7 +177,7 @@ class OpenClipEncoder:
 
         batches = (pixels[i : i + self.batch_size] for i in range(0, len(pixels), self.batch_size))
         with torch.inference_mode():
-            return self._collect(self._model.encode_image(self._prepare(b)) for b in batches)
+            return self._collect(self._model.encode_image(self.prepare(b)) for b in batches)
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeds texts; what is longer than the text tower takes is cut.
@@ -188,20 +188,39 @@ class OpenClipEncoder:
         import torch
 
         batches = (texts[i : i + self.batch_size] for i in range(0, len(texts), self.batch_size))
-        device = self._placement.device
         with torch.inference_mode():
-            return self._collect(
-                self._model.encode_text(self._tokenize(batch).to(device)) for batch in batches
-            )
+            return self._collect(self._model.encode_text(self.tokenize(batch)) for batch in batches)
+
+    @property
+    def model(self) -> Any:
+        """open_clip's model, in evaluation mode, for what looks inside."""
+        return self._model
+
+    @property
+    def mean(self) -> tuple[float, float, float]:
+        """The colour that pixels of value 0 stand for after `prepare`: RGB in 0..1."""
+        return self._architecture.mean
+
+    def tokenize(self, texts: Sequence[str]) -> torch.Tensor:
+        """The tokens that the model takes: int64, shape (n, context length), on its device."""
+        return self._tokenize(texts).to(self._placement.device)
 
     def fits(self, text: str) -> bool:
         """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""
         return self._tokenize.fits(text)
 
-    def _prepare(self, pixels: Pixels) -> torch.Tensor:
-        """Normalises pixels; float32 until the model's own format, as open_clip does it."""
+    def prepare(self, pixels: Pixels) -> torch.Tensor:
+        """What the model takes of pixels, normalised, on its device.
+
+        Args:
+            pixels: uint8 RGB, shape (n, height, width, 3), as ``transform`` makes them.
+
+        Returns:
+            in the model's number format, shape (n, 3, height, width).
+        """
         import torch
 
+        # float32 until the model's own format, as open_clip does it
         device = self._placement.device
         mean, std = (
             torch.tensor(channels, device=device).view(1, 3, 1, 1)
