@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmsearch.catalog.columns import Columns
 from mmsearch.catalog.reader import CATALOG_NAME, CatalogReader
 from mmsearch.catalog.records import StoredEncoder
 from mmsearch.errors import IndexExistsError, IndexLockedError, IndexNotFoundError, StorageError
@@ -36,11 +37,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The catalog and a vector store that agree: one generation of an index."""
+    """The catalog and a vector store that agree: one generation of an index.
+
+    ``columns`` are kept from one snapshot to the next of the same generation.
+    """
 
     reader: CatalogReader
     vectors: VectorStore
     encoder: StoredEncoder
+    columns: Columns
 
 
 class IndexDirectory:
@@ -67,6 +72,8 @@ class IndexDirectory:
         self._vectors: VectorStore | None = None
         self._vectors_at: Stamp | None = None
         self._saved_at: Stamp | None = None
+        self._columns = Columns(self._reader)
+        self._columns_at: Stamp | None = None
         self._turn = threading.RLock()
 
     @classmethod
@@ -108,7 +115,9 @@ class IndexDirectory:
             vectors = self._vectors_at_stamp(stamp, encoder.dim)
             if self._saved_at != stamp:
                 self._try_to_save(vectors, stamp)
-            yield Snapshot(self._reader, vectors, encoder)
+            if self._columns_at != stamp:
+                self._columns, self._columns_at = Columns(self._reader), stamp
+            yield Snapshot(self._reader, vectors, encoder, self._columns)
 
     @contextmanager
     def reading(self) -> Iterator[CatalogReader]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 
 def encode_path(path: str) -> str | bytes:
@@ -48,3 +49,21 @@ def relative_to_index(source: Path, index: Path) -> str:
 def resolve_source(stored: str, index: Path) -> Path:
     """The absolute path that `relative_to_index` was given."""
     return Path(os.path.normpath(index / stored))
+
+
+def under(source: int, path: str) -> tuple[str, tuple[Any, ...]]:
+    """SQL for "the asset is at or below this path of this source", with its values.
+
+    The empty path is the whole source.
+    """
+    if not path:
+        return "asset.source_id = ?", (source,)
+    exact = encode_path(path)
+    # Ranges, which an index serves; "0" comes after "/". Text and blobs are ranges of their own,
+    # for in a folder of any name there may be files whose names are not UTF-8.
+    raw = exact if isinstance(exact, bytes) else exact.encode()
+    ranges: list[str | bytes] = [raw + b"/", raw + b"0"]
+    if isinstance(exact, str):
+        ranges += [exact + "/", exact + "0"]
+    inside = " OR ".join(["(asset.path >= ? AND asset.path < ?)"] * (len(ranges) // 2))
+    return f"(asset.source_id = ? AND (asset.path = ? OR {inside}))", (source, exact, *ranges)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmsearch.catalog import fulltext
 from mmsearch.catalog.failures import as_storage_error
-from mmsearch.catalog.paths import decode_path, encode_path, resolve_source
+from mmsearch.catalog.paths import decode_path, encode_path, resolve_source, under
 from mmsearch.catalog.records import STORED_DTYPE, ItemRecord, StoredEncoder
 from mmsearch.errors import IndexFormatError, IndexNotFoundError, StorageError
 from mmsearch.items import Failure, MediaInfo, Modality
@@ -168,38 +168,6 @@ class CatalogReader:
             for source, stored in self._rows("SELECT id, path FROM source ORDER BY id")
         }
 
-    def item_ids(
-        self,
-        *,
-        modality: Modality | None = None,
-        folders: Sequence[tuple[int, str]] | None = None,
-    ) -> NDArray[np.int64]:
-        """Ids of the items that pass the filters, int64, ascending.
-
-        Args:
-            modality: only items of this modality.
-            folders: only items of assets under one of these (source id, path relative to the
-                source) pairs; the empty path is the whole source.
-        """
-        conditions: list[str] = []
-        values: list[Any] = []
-        if modality is not None:
-            conditions.append("item.modality = ?")
-            values.append(modality.value)
-        if folders is not None:
-            parts = [_under(source, path) for source, path in folders]
-            conditions.append(f"({' OR '.join(sql for sql, _ in parts) or 'FALSE'})")
-            values.extend(value for _, part in parts for value in part)
-        where = " AND ".join(conditions) or "TRUE"
-        rows = self._rows(
-            f"""
-            SELECT item.id FROM item JOIN asset ON asset.id = item.asset_id
-            WHERE {where} ORDER BY item.id
-            """,
-            tuple(values),
-        )
-        return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-
     def items_of_file(self, source: int, path: str) -> list[int]:
         """Ids of the items of the asset at a path relative to its source, ascending."""
         rows = self._rows(
@@ -247,8 +215,8 @@ class CatalogReader:
 
     def has_assets_under(self, source: int, path: str) -> bool:
         """Whether any asset of a source is at this relative path or below."""
-        sql, values = _under(source, path)
-        return bool(self._rows(f"SELECT 1 FROM asset WHERE {sql} LIMIT 1", tuple(values)))
+        sql, values = under(source, path)
+        return bool(self._rows(f"SELECT 1 FROM asset WHERE {sql} LIMIT 1", values))
 
     def count_assets(self) -> int:
         """How many files are searchable."""
@@ -284,6 +252,14 @@ class CatalogReader:
         if orphans:
             found.append(f"{orphans} items have no embedding")
         return found
+
+    def select(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        """Rows of a query in SQL, for the modules of this package.
+
+        Raises:
+            IndexDamagedError: SQLite cannot read the catalog.
+        """
+        return self._rows(sql, values)
 
     def _item(self, row: tuple[Any, ...]) -> ItemRecord:
         item, asset, source, path, modality, text, start, end, *media = row
@@ -387,18 +363,3 @@ def _connect(uri: str) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _under(source: int, path: str) -> tuple[str, list[Any]]:
-    """SQL for "the asset is at or below this path of this source", with its values."""
-    if not path:
-        return "asset.source_id = ?", [source]
-    # Compared as bytes: right for names that are not UTF-8, and never mistaken for a pattern.
-    exact = encode_path(path)
-    raw = exact if isinstance(exact, bytes) else exact.encode()
-    below = raw + b"/"
-    sql = (
-        "(asset.source_id = ? AND (CAST(asset.path AS BLOB) = ? "
-        "OR substr(CAST(asset.path AS BLOB), 1, ?) = ?))"
-    )
-    return sql, [source, raw, len(below), below]

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmsearch.catalog.columns import Columns
 from mmsearch.index import Snapshot
-from mmsearch.items import Modality
 from mmsearch.search.calibrate import calibration, either, of_words
 from mmsearch.search.filters import passing_items
+from mmsearch.search.language.conditions import Mask
 from mmsearch.search.lookup import Gains, gains
 from mmsearch.search.normalise import LAST, SAMPLE, Medium, Scale, background, scale_of
 from mmsearch.search.query import Query
@@ -88,17 +89,9 @@ class Ranker:
             QueryError: no indexed folder matches.
         """
         reader, words = snapshot.reader, parse_words(query.text or "")
-        allowed = passing_items(reader, query, words)
-        by_modality = reader.items_by_modality()
-        everything = _by_medium(by_modality)
-        passing = everything
-        if query.modality is not None:
-            passing = _by_medium(
-                {one: ids for one, ids in by_modality.items() if one is query.modality}
-            )
-        if allowed is not None:
-            within = {medium: _common(ids, allowed) for medium, ids in passing.items()}
-            passing = {medium: ids for medium, ids in within.items() if len(ids)}
+        allowed = passing_items(snapshot.columns, query, words)
+        everything = _by_medium(snapshot.columns, None)
+        passing = everything if allowed is None else _by_medium(snapshot.columns, allowed)
         found = gains(reader, words, texts=len(everything.get(Medium.TEXT, ())))
         return cls(
             vectors=snapshot.vectors,
@@ -168,20 +161,13 @@ class Ranker:
         return scale_of(similarities, best, background(self.encoder, self.asked, medium))
 
 
-def _by_medium(
-    by_modality: Mapping[Modality, NDArray[np.int64]],
-) -> dict[Medium, NDArray[np.int64]]:
+def _by_medium(columns: Columns, among: Mask | None) -> dict[Medium, NDArray[np.int64]]:
     """Item ids by medium, ascending; media without any are left out."""
-    parts = {
-        medium: [by_modality[one] for one in medium.modalities if one in by_modality]
-        for medium in Medium
-    }
-    return {
-        medium: ids[0] if len(ids) == 1 else np.sort(np.concatenate(ids))
-        for medium, ids in parts.items()
-        if ids
-    }
-
-
-def _common(ids: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.intersect1d(ids, others, assume_unique=True)
+    found: dict[Medium, NDArray[np.int64]] = {}
+    for medium in Medium:
+        codes = [columns.modality_code(one) for one in medium.modalities]
+        mask = np.isin(columns.modalities, codes)
+        ids = columns.items[mask if among is None else mask & among]
+        if len(ids):
+            found[medium] = ids
+    return found

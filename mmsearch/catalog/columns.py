@@ -1,0 +1,169 @@
+"""What filters ask of the items of one generation, in arrays: read once, compared in no time.
+
+Each column is read when it is first needed and kept as long as the object, so that a lone query
+reads only what it filters by, and later ones nothing.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch.catalog.paths import as_text, decode_path, under
+from mmsearch.items import Modality
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mmsearch.catalog.reader import CatalogReader
+
+_T = TypeVar("_T")
+
+Number = Literal["width", "height", "duration", "latitude", "longitude"]
+Name = Literal["camera", "language", "suffix"]
+
+_MODALITIES = tuple(Modality)
+_REMEMBERED_FOLDERS = 32
+
+
+class Columns:
+    """The columns of all items, and of the assets that they belong to.
+
+    Arrays are shared: treat them as read-only. Valid as long as the generation that they were
+    read from is the reader's; made and used inside its snapshots.
+    """
+
+    def __init__(self, reader: CatalogReader) -> None:
+        self.reader = reader
+        self._kept: dict[object, Any] = {}
+
+    @cached_property
+    def items(self) -> NDArray[np.int64]:
+        """Item ids, int64, ascending, shape (items,)."""
+        return self._items[0]
+
+    @cached_property
+    def modalities(self) -> NDArray[np.int64]:
+        """The items' modalities as codes, int64, shape (items,); see `modality_code`."""
+        return self._items[2]
+
+    @staticmethod
+    def modality_code(modality: Modality) -> int:
+        """What stands for a modality in ``modalities``."""
+        return _MODALITIES.index(modality)
+
+    @cached_property
+    def assets(self) -> NDArray[np.int64]:
+        """Asset ids, int64, ascending, shape (assets,)."""
+        (row,) = self.reader.select(
+            "SELECT group_concat(id) FROM (SELECT id FROM asset ORDER BY id)"
+        )
+        return _numbers(row[0]).astype(np.int64)
+
+    @cached_property
+    def asset_of_item(self) -> NDArray[np.int64]:
+        """The place of each item's asset in ``assets``, int64, shape (items,)."""
+        return np.searchsorted(self.assets, self._items[1])
+
+    def number(self, of: Number) -> NDArray[np.float64]:
+        """A number that files tell, for each item: float64, shape (items,), NaN where unknown."""
+
+        def read() -> NDArray[np.float64]:
+            (row,) = self.reader.select(
+                f"SELECT group_concat(coalesce({of}, 'nan')) "
+                f"FROM (SELECT {of} FROM asset ORDER BY id)"
+            )
+            return _numbers(row[0])[self.asset_of_item]
+
+        return self._once(of, read)
+
+    @cached_property
+    def captured_at(self) -> NDArray[np.datetime64]:
+        """When each item's file was taken, in local time, to the microsecond; NaT where unknown."""
+        rows = self.reader.select("SELECT captured_at FROM asset ORDER BY id")
+        taken = np.array([row[0] or "NaT" for row in rows], dtype="datetime64[us]")
+        return taken[self.asset_of_item]
+
+    def names(self, of: Name) -> tuple[NDArray[np.int64], list[str]]:
+        """Names that files tell or have, case-folded.
+
+        Returns:
+            for each item a place in the list of names, int64, shape (items,), -1 where there is
+            none; and the names that occur. A suffix is without its dot.
+        """
+
+        def read() -> tuple[NDArray[np.int64], list[str]]:
+            known: dict[str, int] = {}
+            codes = [
+                known.setdefault(name, len(known)) if name else -1 for name in self._asset_names(of)
+            ]
+            return np.array(codes, dtype=np.int64)[self.asset_of_item], list(known)
+
+        return self._once(("names", of), read)
+
+    def under(self, folders: Sequence[tuple[int, str]]) -> NDArray[np.bool_]:
+        """Which items are of assets under one of some folders, bool, shape (items,).
+
+        Args:
+            folders: (source id, path relative to the source) pairs; the empty path is the whole
+                source.
+        """
+
+        def read() -> NDArray[np.bool_]:
+            inside = np.zeros(len(self.assets), dtype=bool)
+            for source, path in folders:
+                condition, values = under(source, path)
+                (row,) = self.reader.select(
+                    f"SELECT group_concat(id) FROM asset WHERE {condition}", values
+                )
+                inside[np.searchsorted(self.assets, _numbers(row[0]).astype(np.int64))] = True
+            return inside[self.asset_of_item]
+
+        remembered = [key for key in self._kept if isinstance(key, tuple) and key[0] == "under"]
+        if len(remembered) >= _REMEMBERED_FOLDERS:
+            del self._kept[remembered[0]]
+        return self._once(("under", *folders), read)
+
+    @cached_property
+    def _items(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Item ids, their assets' ids and codes of their modalities."""
+        codes = " ".join(f"WHEN '{one}' THEN {code}" for code, one in enumerate(_MODALITIES))
+        # One string a column: a row each would take several times as long.
+        (row,) = self.reader.select(
+            f"""
+            SELECT group_concat(id), group_concat(asset_id), group_concat(code) FROM (
+                SELECT id, asset_id, CASE modality {codes} END AS code FROM item ORDER BY id)
+            """
+        )
+        ids, assets, modalities = (_numbers(column).astype(np.int64) for column in row)
+        return ids, assets, modalities
+
+    def _asset_names(self, of: Name) -> list[str]:
+        """For each asset; empty where there is none."""
+        if of != "suffix":
+            rows = self.reader.select(f"SELECT {of} FROM asset ORDER BY id")
+            return [(row[0] or "").casefold() for row in rows]
+        rows = self.reader.select(
+            """
+            SELECT CASE asset.path WHEN '.' THEN source.path ELSE asset.path END FROM asset
+            JOIN source ON source.id = asset.source_id ORDER BY asset.id
+            """
+        )
+        files = (as_text(decode_path(row[0])).rpartition("/")[2] for row in rows)
+        return [file.rpartition(".")[2].casefold() if "." in file[1:] else "" for file in files]
+
+    def _once(self, key: object, read: Callable[[], _T]) -> _T:
+        if key not in self._kept:
+            self._kept[key] = read()
+        kept: _T = self._kept[key]
+        return kept
+
+
+def _numbers(joined: str | None) -> NDArray[np.float64]:
+    """Numbers that SQLite has joined by commas."""
+    if not joined:
+        return np.empty(0)
+    return np.fromstring(joined, dtype=np.float64, sep=",")

@@ -1,0 +1,1 @@
+"""The query language: what may be typed, and what it asks for."""
