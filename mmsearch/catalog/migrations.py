@@ -50,7 +50,20 @@ def _to_2(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _to_2}
+def _to_3(connection: Connection) -> None:
+    """Adds fingerprints of photos; none is there until the photos are read again."""
+    connection.exec_driver_sql(
+        """
+        CREATE TABLE fingerprint (
+            asset_id INTEGER NOT NULL, data BLOB NOT NULL,
+            PRIMARY KEY (asset_id),
+            FOREIGN KEY(asset_id) REFERENCES asset (id) ON DELETE CASCADE
+        )
+        """
+    )
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _to_2, 2: _to_3}
 """From a format version to the next."""
 
 

@@ -23,7 +23,7 @@ from mmsearch.items import Failure, MediaInfo, Modality
 APPLICATION_ID = 0x6D6D7365
 """``PRAGMA application_id`` of a catalog, the bytes ``mmse``."""
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """``PRAGMA user_version``: the newest format that this mmsearch reads and the one it writes."""
 
 CATALOG_NAME = "catalog.sqlite"

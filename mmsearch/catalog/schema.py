@@ -2,6 +2,7 @@
 
     index_info 1 ── 1 encoder (the active one)
     source 1 ── n asset 1 ── n item 1 ── n embedding n ── 1 encoder
+    asset 1 ── 0..1 fingerprint
     source 1 ── n caption_file
 
 The words of items and paths are in full-text tables: see `mmsearch.catalog.fulltext`.
@@ -136,6 +137,20 @@ class AssetRow(Base):
     captions: Mapped[str | None]
     reading: Mapped[str | None]
     read_until: Mapped[float | None]
+
+
+class FingerprintRow(Base):
+    """What a photo looks like: see `mmsearch.media.fingerprint`.
+
+    Apart from the asset, so that reading many assets does not read their fingerprints too.
+    """
+
+    __tablename__ = "fingerprint"
+
+    asset_id: Mapped[int] = mapped_column(
+        ForeignKey("asset.id", ondelete="CASCADE"), primary_key=True
+    )
+    data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class ItemRow(Base):

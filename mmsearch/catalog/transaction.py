@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from mmsearch.catalog.schema import (
     CaptionFileRow,
     EmbeddingRow,
     EncoderRow,
+    FingerprintRow,
     IndexInfoRow,
     ItemRow,
     SourceRow,
@@ -35,16 +36,37 @@ class Transaction:
         self._active_encoder = active_encoder
 
     def put_asset(
-        self, source_id: int, file: FileState, info: MediaInfo, items: Sequence[NewItem]
+        self,
+        source_id: int,
+        file: FileState,
+        info: MediaInfo,
+        items: Sequence[NewItem],
+        *,
+        fingerprint: bytes | None = None,
     ) -> int:
         """Stores an asset with its items; what was known of the same path is replaced.
+
+        Args:
+            source_id: the source it belongs to.
+            file: its state.
+            info: what it tells about itself.
+            items: what is searchable in it.
+            fingerprint: what it looks like; None for what is no photo.
 
         Returns:
             The asset's id, which stays the same as long as its path does.
         """
         asset = self._put_file(source_id, file, info)
         self.add_items(asset, items)
+        if fingerprint is not None:
+            self.put_fingerprints({asset: fingerprint})
         return asset
+
+    def put_fingerprints(self, fingerprints: Mapping[int, bytes]) -> None:
+        """Stores what photos without a fingerprint look like, by their assets' ids."""
+        rows = [{"asset_id": asset, "data": data} for asset, data in fingerprints.items()]
+        if rows:
+            self._session.execute(insert(FingerprintRow), rows)
 
     def add_items(self, asset_id: int, items: Sequence[NewItem]) -> None:
         """Adds items to an asset; their ids follow their order."""
@@ -98,7 +120,9 @@ class Transaction:
             for row, vector in rows
         ]
         info = _media_info_of(self._session.get_one(AssetRow, like))
-        return self.put_asset(source_id, file, info, items)
+        looks = select(FingerprintRow.data).where(FingerprintRow.asset_id == like)
+        fingerprint = self._session.scalars(looks).one_or_none()
+        return self.put_asset(source_id, file, info, items, fingerprint=fingerprint)
 
     def fail_asset(self, source_id: int, file: FileState, reason: str, kind: str) -> int:
         """Records that a file could not be read; items it had are removed."""
@@ -251,6 +275,7 @@ class Transaction:
             self._session.flush()
             return row.id
         self._session.execute(delete(ItemRow).where(ItemRow.asset_id == known))
+        self._session.execute(delete(FingerprintRow).where(FingerprintRow.asset_id == known))
         self._session.execute(update(AssetRow).where(AssetRow.id == known).values(**columns))
         return known
 

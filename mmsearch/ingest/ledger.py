@@ -134,7 +134,7 @@ class Ledger:
         return Entry(
             drafts,
             lambda change, items: change.put_asset(
-                job.source_id, content.file, content.info, items
+                job.source_id, content.file, content.info, items, fingerprint=content.fingerprint
             ),
         )
 

@@ -13,6 +13,7 @@ from mmsearch.ingest.companions import Said, what_others_say
 from mmsearch.ingest.drafts import Draft, text_drafts
 from mmsearch.ingest.jobs import Job
 from mmsearch.items import MediaInfo, Modality, Passage
+from mmsearch.media import fingerprint as fingerprints
 from mmsearch.media.files import content_hash, hash_file, read_bytes
 from mmsearch.media.formats import MediaKind
 from mmsearch.media.image import read_image
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What was read in a file."""
+    """What was read in a file; photos have a fingerprint."""
 
     file: FileState
     info: MediaInfo
     drafts: tuple[Draft, ...]
+    fingerprint: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,10 @@ class FileReader:
 
     def _photo(self, job: Job, file: FileState, data: bytes) -> Content:
         text_reader = self.text_reader if job.ocr else None
-        width, height = self.transform.width, self.transform.height
+        sizes = [(self.transform.width, self.transform.height), fingerprints.MIN_SIZE]
         if text_reader:
-            width, height = map(max, (width, height), text_reader.min_size)
+            sizes.append(text_reader.min_size)
+        width, height = (max(sides) for sides in zip(*sizes, strict=True))
         decoded = read_image(
             data,
             suffix=job.location.suffix,
@@ -125,4 +128,5 @@ class FileReader:
         drafts += text_drafts(Modality.CAPTION, decoded.captions, self.fits)
         if text_reader:
             drafts += text_drafts(Modality.OCR, text_reader.blocks(decoded.image), self.fits)
-        return Content(file, decoded.info, tuple(drafts))
+        looks = fingerprints.fingerprint(decoded.image)
+        return Content(file, decoded.info, tuple(drafts), looks)
