@@ -23,7 +23,8 @@
     ├── RerankerError               a reranker cannot be used as asked
     │   └── UnknownRerankerError        no reranker has this name
     ├── SpeechModelError            no speech model is at hand, or it cannot be loaded
-    ├── QueryError                  a query cannot be understood
+    ├── QueryError                  a query cannot be answered as asked
+    │   └── QuerySyntaxError            a part of its text cannot be understood
     ├── DatasetError                a captioned data set cannot be read
     ├── OutputError                 a file that results go to cannot be written
     └── TrainingError               training cannot start or made nothing worth keeping
@@ -128,6 +129,20 @@ class SpeechModelError(MmsearchError):
 
 class QueryError(MmsearchError):
     """A query cannot be understood or answered as asked."""
+
+
+class QuerySyntaxError(QueryError):
+    """A part of a query's text cannot be understood; the message points at it in a second line.
+
+    Attributes:
+        position: of the first character of that part in the query, from 0.
+        length: of that part, in characters.
+    """
+
+    def __init__(self, message: str, *, position: int, length: int) -> None:
+        super().__init__(message)
+        self.position = position
+        self.length = length
 
 
 class DatasetError(MmsearchError):

@@ -4,15 +4,16 @@
     "dogs on a beach"      only what holds this phrase
     beach*                 only what holds a word that begins so
 
-Whatever is typed is searched for: there are no operators, and so no syntax errors. Scripts
-without spaces (Chinese, Japanese, Thai, ...) have no words to the tokenizer: a run of them is
-found by its beginning.
+Operators of the query language are text here: see `mmsearch.search.language`. Scripts without
+spaces (Chinese, Japanese, Thai, ...) have no words to the tokenizer: a run of them is found by its
+beginning.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MAX_WORDS = 64
@@ -48,11 +49,19 @@ class Words:
         """All expressions, the required ones first."""
         return self.required + self.free
 
+    @classmethod
+    def joined(cls, parts: Sequence[Words]) -> Words:
+        """The words of a text in several parts."""
+        return cls(
+            free=_distinct(word for part in parts for word in part.free),
+            required=_distinct(word for part in parts for word in part.required),
+            plain=" ".join(part.plain for part in parts if part.plain),
+        )
+
 
 def parse_words(text: str) -> Words:
     """Reads the words, phrases and prefixes of a query; takes any text."""
-    text = text.encode("utf-8", "replace").decode()  # lone surrogates: no tower takes them
-    text = unicodedata.normalize("NFC", text)
+    text = _normal(text)
     phrases = [_inner(match) for match in _PHRASE.finditer(text)]
     required = [_phrase(words) for phrase in phrases if (words := _WORD.findall(phrase))]
     free: list[str] = []
@@ -60,10 +69,34 @@ def parse_words(text: str) -> Words:
         (required if star else free).append(_word(word, prefix=bool(star)))
     plain = _PHRASE.sub(lambda match: f" {_inner(match)} ", text)
     return Words(
-        free=tuple(dict.fromkeys(free))[:MAX_WORDS],
-        required=tuple(dict.fromkeys(required))[:MAX_WORDS],
+        free=_distinct(free),
+        required=_distinct(required),
         plain=" ".join(re.sub(rf"(?<=\w){_STAR}", "", plain).split()),
     )
+
+
+def literal_words(text: str) -> Words:
+    """The words of a text in which there are no phrases and prefixes; takes any text."""
+    text = _normal(text)
+    free = _distinct(_word(word, prefix=False) for word in _WORD.findall(text))
+    return Words(free=free, required=(), plain=" ".join(text.split()))
+
+
+def phrase_words(text: str) -> Words:
+    """The words of a text that must be found as a phrase; takes any text."""
+    text = _normal(text)
+    words = _WORD.findall(text)
+    required = (_phrase(words),) if words else ()
+    return Words(free=(), required=required, plain=" ".join(text.split()))
+
+
+def _normal(text: str) -> str:
+    text = text.encode("utf-8", "replace").decode()  # lone surrogates: no tower takes them
+    return unicodedata.normalize("NFC", text)
+
+
+def _distinct(expressions: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(expressions))[:MAX_WORDS]
 
 
 def _inner(match: re.Match[str]) -> str:

@@ -1,0 +1,27 @@
+"""Names of image files in a query."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mmsearch.media.formats import MediaKind, kind_of
+
+
+def picture_at(name: str) -> Path | None:
+    """The image file that a text is the path of, absolute; None where it is none.
+
+    A file without the suffix of an image is meant only where it is clearly a path.
+    """
+    if not name or name.isspace():
+        return None
+    try:
+        path = Path(os.path.expanduser(name))  # noqa: PTH111 - a file may be called "~draft.jpg"
+        if not path.is_file():
+            return None
+    except (OSError, ValueError):  # too long, or a NUL in it
+        return None
+    kind = kind_of(path.name)
+    if kind is MediaKind.PHOTO or (kind is None and Path(name).name != name):
+        return Path(os.path.abspath(path))  # noqa: PTH100 - a link is the user's name for it
+    return None
