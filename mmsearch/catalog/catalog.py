@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import URL, Connection, Engine, create_engine, event, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
@@ -17,6 +20,7 @@ from mmsearch.catalog.migrations import create_tables, migrate
 from mmsearch.catalog.paths import resolve_source
 from mmsearch.catalog.reader import CATALOG_NAME, require_catalog
 from mmsearch.catalog.records import (
+    STORED_DTYPE,
     ContentKey,
     FileState,
     ItemToEncode,
@@ -28,6 +32,7 @@ from mmsearch.catalog.records import (
 )
 from mmsearch.catalog.schema import (
     AssetRow,
+    BackgroundRow,
     CaptionFileRow,
     EmbeddingRow,
     EncoderRow,
@@ -210,6 +215,31 @@ class Catalog:
         active = select(IndexInfoRow.active_encoder).scalar_subquery()
         with self._session() as session, session.begin():
             session.execute(update(EncoderRow).where(EncoderRow.id == active).values(spec=spec))
+
+    def has_items(self) -> bool:
+        """Whether anything is searchable."""
+        with self._session() as session:
+            return session.scalars(select(ItemRow.id).limit(1)).first() is not None
+
+    def background_id(self) -> str | None:
+        """Which set of background texts is embedded under the active encoder, if any is."""
+        query = select(BackgroundRow.texts).join(
+            IndexInfoRow, IndexInfoRow.active_encoder == BackgroundRow.encoder_id
+        )
+        with self._session() as session:
+            return session.scalars(query).one_or_none()
+
+    def put_background(self, texts: str, vectors: NDArray[np.floating[Any]]) -> None:
+        """Stores the embeddings of a set of background texts under the active encoder.
+
+        Args:
+            texts: names the set.
+            vectors: shape (texts, dim).
+        """
+        data = vectors.astype(STORED_DTYPE).tobytes()
+        with self._session() as session, session.begin():
+            active = session.scalars(select(IndexInfoRow.active_encoder)).one()
+            session.merge(BackgroundRow(encoder_id=active, texts=texts, vectors=data))
 
     def items_to_encode(self, encoder_row: int) -> list[ItemToEncode]:
         """The items that have no embedding under this encoder, in order of their ids."""

@@ -63,7 +63,20 @@ def _to_3(connection: Connection) -> None:
     )
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: _to_2, 2: _to_3}
+def _to_4(connection: Connection) -> None:
+    """Adds embeddings of texts in general; the next indexing run makes them."""
+    connection.exec_driver_sql(
+        """
+        CREATE TABLE background (
+            encoder_id INTEGER NOT NULL, texts VARCHAR NOT NULL, vectors BLOB NOT NULL,
+            PRIMARY KEY (encoder_id),
+            FOREIGN KEY(encoder_id) REFERENCES encoder (id) ON DELETE CASCADE
+        )
+        """
+    )
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _to_2, 2: _to_3, 3: _to_4}
 """From a format version to the next."""
 
 

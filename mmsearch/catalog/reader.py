@@ -23,7 +23,7 @@ from mmsearch.items import Failure, MediaInfo, Modality
 APPLICATION_ID = 0x6D6D7365
 """``PRAGMA application_id`` of a catalog, the bytes ``mmse``."""
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """``PRAGMA user_version``: the newest format that this mmsearch reads and the one it writes."""
 
 CATALOG_NAME = "catalog.sqlite"
@@ -96,6 +96,21 @@ class CatalogReader:
         )[0]
         identity, spec, name, revision, transform, dim = row
         return StoredEncoder(identity, spec, name, revision, json.loads(transform), dim)
+
+    def background(self) -> NDArray[np.float16] | None:
+        """What the encoder makes of texts in general, float16, shape (texts, dim).
+
+        None in an index that was made before these were kept and has not been updated since.
+        """
+        rows = self._rows(
+            """
+            SELECT vectors FROM background WHERE encoder_id =
+                (SELECT active_encoder FROM index_info)
+            """
+        )
+        if not rows:
+            return None
+        return np.frombuffer(rows[0][0], dtype=STORED_DTYPE).reshape(-1, self.encoder().dim)
 
     def embedded_ids(self) -> NDArray[np.int64]:
         """Ids of all searchable items in ascending order, int64, shape (n,)."""

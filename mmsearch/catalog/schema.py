@@ -1,7 +1,7 @@
 """The tables of the catalog.
 
     index_info 1 ── 1 encoder (the active one)
-    source 1 ── n asset 1 ── n item 1 ── n embedding n ── 1 encoder
+    source 1 ── n asset 1 ── n item 1 ── n embedding n ── 1 encoder 1 ── 0..1 background
     asset 1 ── 0..1 fingerprint
     source 1 ── n caption_file
 
@@ -189,3 +189,19 @@ class EmbeddingRow(Base):
         ForeignKey("item.id", ondelete="CASCADE"), primary_key=True
     )
     vector: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class BackgroundRow(Base):
+    """What an encoder makes of texts in general: see `mmsearch.encoders.background`.
+
+    ``texts`` names the set of texts; ``vectors`` are their embeddings one after the other,
+    little-endian float16.
+    """
+
+    __tablename__ = "background"
+
+    encoder_id: Mapped[int] = mapped_column(
+        ForeignKey("encoder.id", ondelete="CASCADE"), primary_key=True
+    )
+    texts: Mapped[str]
+    vectors: Mapped[bytes] = mapped_column(LargeBinary)

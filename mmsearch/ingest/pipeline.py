@@ -10,6 +10,7 @@ from pathlib import Path
 from mmsearch.catalog.catalog import Catalog
 from mmsearch.errors import SourceNotFoundError
 from mmsearch.index import IndexDirectory
+from mmsearch.ingest.background import ensure_background
 from mmsearch.ingest.collection import CaptionCollection, ReadCaptions
 from mmsearch.ingest.ledger import Ledger
 from mmsearch.ingest.plan import Plan, SpeechModels, make_plan
@@ -88,6 +89,7 @@ def update_index(
                 tally.fail(scope.root, str(error))
         run = Run(Ledger(catalog, tally), models, request.max_megapixels)
         run.execute(plans, progress or no_progress)
+        ensure_background(catalog, models.encoder)
     return tally.report()
 
 

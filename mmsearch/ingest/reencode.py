@@ -16,6 +16,7 @@ from mmsearch.catalog.records import ItemToEncode, StoredEncoder
 from mmsearch.encoders.base import DualEncoder, ImageTransform, Pixels
 from mmsearch.errors import MediaError
 from mmsearch.index import IndexDirectory
+from mmsearch.ingest.background import ensure_background
 from mmsearch.ingest.drafts import TEXT_BATCH
 from mmsearch.ingest.ledger import COMMIT_CHANGES
 from mmsearch.ingest.overlap import map_ahead
@@ -65,6 +66,7 @@ def reencode(
         row = catalog.begin_encoder(stored)
         run = _Reencoding(catalog, encoder, row, max_megapixels, progress or no_progress)
         run.execute()
+        ensure_background(catalog, lambda: encoder)
 
 
 class _Reencoding:
