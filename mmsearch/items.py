@@ -93,6 +93,8 @@ class Hit:
             none judged it.
         others: the other items of the asset that answer the query, best first; their ranks
             count within the asset.
+        copies: the hits that show the same and are folded into this one, best first; their
+            ranks are those that they would have had.
     """
 
     rank: int
@@ -109,6 +111,72 @@ class Hit:
     similarity: float | None = None
     reranked: float | None = None
     others: tuple[Hit, ...] = ()
+    copies: tuple[Hit, ...] = ()
+
+
+class Match(StrEnum):
+    """How closely a file is the same as another one; each includes those before it."""
+
+    EXACT = "exact"
+    """The same content, byte for byte."""
+    NEAR = "near"
+    """The same photo, resized, recompressed, converted, brightened or slightly cropped."""
+    BURST = "burst"
+    """The same scene, taken by the same camera within two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate:
+    """A file of which there are several.
+
+    Attributes:
+        path: the file.
+        asset: the asset's id.
+        match: how closely it is the same as the best of its group; None for the best itself.
+        bytes: the file's size.
+        width: pixels as displayed; None for what is no photo or video.
+        height: likewise.
+        captured_at: when it was taken, in the camera's local time.
+        modified_at: when the file was last changed, in UTC.
+    """
+
+    path: Path
+    asset: int
+    match: Match | None
+    bytes: int
+    width: int | None
+    height: int | None
+    captured_at: datetime | None
+    modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicateGroup:
+    """Files that are the same.
+
+    Attributes:
+        best: the one with the most pixels, and of those the oldest.
+        reason: why that one is the best, for instance ``largest``.
+        copies: the others, best first. Each one was compared with the best itself.
+    """
+
+    best: Duplicate
+    reason: str
+    copies: tuple[Duplicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """What there is several times in an index.
+
+    Attributes:
+        groups: those with the most copies first.
+        left_out: files that are gone, or have changed since they were indexed, with the reason.
+            They are in no group: a copy of what is no longer there may be the last one.
+    """
+
+    groups: tuple[DuplicateGroup, ...]
+    left_out: tuple[Failure, ...]
 
 
 @dataclass(frozen=True, slots=True)
