@@ -1,0 +1,69 @@
+"""Takes the fingerprints of photos that an older mmsearch has indexed without."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import TypeAlias
+
+from mmsearch.catalog.looks import photos_without_fingerprint
+from mmsearch.errors import MediaError
+from mmsearch.index import IndexDirectory
+from mmsearch.ingest.ledger import COMMIT_CHANGES
+from mmsearch.ingest.overlap import map_ahead
+from mmsearch.ingest.run import Progress
+from mmsearch.media.files import content_hash, read_bytes
+from mmsearch.media.fingerprint import MIN_SIZE, fingerprint
+from mmsearch.media.image import read_image
+
+_Photo: TypeAlias = tuple[int, Path, str]
+
+
+def add_fingerprints(
+    directory: IndexDirectory, *, max_megapixels: float, progress: Progress
+) -> None:
+    """Reads photos again that have no fingerprint, and stores what they look like.
+
+    Those that are gone or have changed are left as they are: the next run of indexing sees to
+    them. What was committed stays when the run is cut short.
+
+    Args:
+        directory: the index.
+        max_megapixels: larger images are left as they are.
+        progress: told how many of these photos are done.
+
+    Raises:
+        IndexLockedError: another process is writing to the index.
+        StorageError: the index cannot be written to.
+    """
+    with directory.reading() as reader:
+        if not photos_without_fingerprint(reader):
+            return
+
+    def read(photo: _Photo) -> bytes | None:
+        _, path, content = photo
+        try:
+            data = read_bytes(path)
+            if content_hash(data) != content:
+                return None
+            decoded = read_image(
+                data, suffix=path.suffix, max_megapixels=max_megapixels, min_size=MIN_SIZE
+            )
+        except MediaError:
+            return None
+        return fingerprint(decoded.image)
+
+    with directory.writing() as catalog:
+        with directory.reading() as reader:  # once more: nobody else writes from here on
+            photos = photos_without_fingerprint(reader)
+        progress(0, len(photos))
+        done = 0
+        with closing(map_ahead(read, photos, batch=COMMIT_CHANGES)) as results:
+            while group := list(islice(results, COMMIT_CHANGES)):
+                found = {asset: data for (asset, _, _), data in group if data is not None}
+                if found:
+                    with catalog.transaction() as change:
+                        change.put_fingerprints(found)
+                done += len(group)
+                progress(done, len(photos))
