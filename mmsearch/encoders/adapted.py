@@ -26,6 +26,8 @@ from mmsearch.encoders.base import (
     Features,
     ImageTransform,
     Pixels,
+    Regions,
+    encode_regions,
     images_with_features,
     texts_with_features,
 )
@@ -195,6 +197,14 @@ class AdaptedEncoder:
         """Embeds at least one text; the features are those of the base."""
         encoded = texts_with_features(self._base, texts)
         return Encoded(self._heads.texts(encoded), encoded.features)
+
+    def encode_regions(self, pixels: Pixels) -> Regions | None:
+        """Embeds the regions of one image; None where the base shows none."""
+        regions = encode_regions(self._base, pixels)
+        if regions is None:
+            return None
+        encoded = Encoded(self._heads.images(regions.encoded), regions.encoded.features)
+        return Regions(regions.rows, regions.columns, encoded)
 
     def fits(self, text: str) -> bool:
         """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""

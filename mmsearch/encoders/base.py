@@ -230,3 +230,54 @@ def texts_with_features(encoder: DualEncoder, texts: Sequence[str]) -> Encoded:
         return encoder.texts_with_features(texts)
     embeddings = encoder.encode_texts(texts)
     return Encoded(embeddings, embeddings)
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """What an encoder makes of the regions of one image, a grid that covers its pixels evenly.
+
+    Attributes:
+        rows: of the grid.
+        columns: of the grid.
+        encoded: of each region, row by row from the top left. Embeddings may be shorter than 1
+            where a region is a mean of several views.
+    """
+
+    rows: int
+    columns: int
+    encoded: Encoded
+
+    def similarities(self, embeddings: Embeddings) -> NDArray[np.float32]:
+        """How similar each region is to texts or images.
+
+        Args:
+            embeddings: float32, shape (n, dim).
+
+        Returns:
+            Inner products, float32, shape (n, rows, columns).
+        """
+        products: NDArray[np.float32] = embeddings @ self.encoded.embeddings.T
+        return products.reshape(len(embeddings), self.rows, self.columns)
+
+
+@runtime_checkable
+class RegionEncoder(DualEncoder, Protocol):
+    """A dual encoder that also embeds the regions of an image, in one run of its image tower.
+
+    Optional: it tells where in a photo something is seen, sooner than looking at many cut-outs.
+    """
+
+    def encode_regions(self, pixels: Pixels) -> Regions | None:
+        """Embeds the regions of one image.
+
+        Args:
+            pixels: uint8 RGB, shape (1, height, width, 3), as ``transform`` makes them.
+
+        Returns:
+            The regions; None where this encoder's image tower does not keep them apart.
+        """
+
+
+def encode_regions(encoder: DualEncoder, pixels: Pixels) -> Regions | None:
+    """The regions of one image; None where the encoder does not show any."""
+    return encoder.encode_regions(pixels) if isinstance(encoder, RegionEncoder) else None

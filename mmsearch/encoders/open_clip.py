@@ -12,7 +12,15 @@ import numpy as np
 from mmsearch.encoders import architecture as architectures
 from mmsearch.encoders import checkpoint, hub, tokenizer
 from mmsearch.encoders.architecture import Architecture
-from mmsearch.encoders.base import Device, Embeddings, EncoderIdentity, ImageTransform, Pixels
+from mmsearch.encoders.base import (
+    Device,
+    Embeddings,
+    Encoded,
+    EncoderIdentity,
+    ImageTransform,
+    Pixels,
+    Regions,
+)
 from mmsearch.encoders.device import Placement, place
 
 if TYPE_CHECKING:
@@ -190,6 +198,27 @@ class OpenClipEncoder:
         batches = (texts[i : i + self.batch_size] for i in range(0, len(texts), self.batch_size))
         with torch.inference_mode():
             return self._collect(self._model.encode_text(self.tokenize(batch)) for batch in batches)
+
+    def encode_regions(self, pixels: Pixels) -> Regions | None:
+        """Embeds the patches of one image; see `mmsearch.encoders.patches`.
+
+        Args:
+            pixels: as ``encode_images`` takes them, one image.
+
+        Returns:
+            The regions; None where the image tower has no patches, or mixes them in another way.
+        """
+        import torch
+
+        from mmsearch.encoders.patches import patch_embeddings
+
+        with torch.inference_mode():
+            found = patch_embeddings(self._model.visual, self.prepare(pixels))
+            if found is None:
+                return None
+            rows, columns, _ = found.shape
+            embeddings = self._collect([found.flatten(0, 1)])
+        return Regions(rows, columns, Encoded(embeddings, embeddings))
 
     @property
     def model(self) -> Any:
