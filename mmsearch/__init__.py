@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mmsearch import errors
-    from mmsearch.items import Hit, IndexReport, Modality, Status
+    from mmsearch.items import Duplicates, Hit, IndexReport, Match, Modality, Status
     from mmsearch.library import Index, create, open
     from mmsearch.training.adapt.entry import train
     from mmsearch.training.adapt.report import TrainingReport
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Duplicates",
     "Hit",
     "Index",
     "IndexReport",
+    "Match",
     "Modality",
     "Status",
     "TrainingReport",
@@ -37,9 +39,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Duplicates": "mmsearch.items",
     "Hit": "mmsearch.items",
     "Index": "mmsearch.library",
     "IndexReport": "mmsearch.items",
+    "Match": "mmsearch.items",
     "Modality": "mmsearch.items",
     "Status": "mmsearch.items",
     "TrainingReport": "mmsearch.training.adapt.report",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mmsearch.errors import EncoderMismatchError, QueryError
 from mmsearch.index import IndexDirectory
 from mmsearch.ingest.identity import known_identity, stored_identity
-from mmsearch.items import Hit, IndexReport, Modality, Status
+from mmsearch.items import Duplicates, Hit, IndexReport, Match, Modality, Status
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS, load_settings
 
 if TYPE_CHECKING:
@@ -194,6 +194,8 @@ class Index:
         grouped: bool = True,
         rerank: str | Reranker | None = None,
         budget: float | None = None,
+        fold: bool = True,
+        diverse: bool = False,
     ) -> list[Hit]:
         """Finds what means the same as a text or a spoken question, or looks like an image.
 
@@ -213,9 +215,11 @@ class Index:
                 it fails on them, a notice says so and the hits are the first stage's.
             budget: seconds that reranking may take; hits that it does not come to keep the first
                 stage's places. None for as long as it needs; ``auto`` then takes a second.
+            fold: copies of a photo and shots of one burst become one hit, which lists them.
+            diverse: hits that differ from each other, rather than the very best ones.
 
         Returns:
-            The hits, best first.
+            The hits, best first; diverse ones in the order they were chosen.
 
         Raises:
             QueryError: none or several of text, image and audio are given, no speech is in the
@@ -245,6 +249,8 @@ class Index:
             grouped=grouped,
             reranker_for=None if rerank in (None, "none") else partial(self._reranker, rerank),
             budget=budget,
+            fold=fold,
+            diverse=diverse,
             max_megapixels=self.max_megapixels,
         )
 
@@ -316,6 +322,41 @@ class Index:
                 bytes=self._directory.bytes(),
                 sources=tuple(reader.sources().values()),
             )
+
+    def duplicates(
+        self,
+        *,
+        match: Match | str = Match.NEAR,
+        folder: StrPath | None = None,
+        progress: Progress | None = None,
+    ) -> Duplicates:
+        """Lists what there is several times; nothing is deleted.
+
+        Args:
+            match: how closely files must be the same: ``exact``, ``near`` or ``burst``.
+            folder: only files in this folder and below.
+            progress: called with the photos that were looked at, and all of them.
+
+        Raises:
+            QueryError: there is no such match, or nothing is indexed in the folder.
+        """
+        from mmsearch.ingest.fingerprints import complete_fingerprints
+        from mmsearch.ingest.run import no_progress
+        from mmsearch.search.duplicates.listing import list_duplicates
+
+        kind = _match(match)
+        if kind is not Match.EXACT:
+            complete_fingerprints(
+                self._directory,
+                max_megapixels=self.max_megapixels,
+                progress=progress or no_progress,
+            )
+        return list_duplicates(
+            self._directory,
+            match=kind,
+            folder=None if folder is None else _in_home(folder),
+            progress=progress or no_progress,
+        )
 
     def verify(self) -> list[str]:
         """Looks for damage in the index; empty when all is well."""
@@ -393,6 +434,14 @@ def _modality(name: Modality | str) -> Modality:
     except ValueError:
         known = ", ".join(Modality)
         raise QueryError(f"There is no modality {name!r}; known are {known}.") from None
+
+
+def _match(name: Match | str) -> Match:
+    try:
+        return Match(name)
+    except ValueError:
+        known = ", ".join(Match)
+        raise QueryError(f"There is no match {name!r}; known are {known}.") from None
 
 
 def _load(model: str, device: Device) -> DualEncoder:

@@ -12,9 +12,11 @@ from mmsearch import errors
 
 def test_the_public_names_are_these_and_all_exist() -> None:
     assert sorted(mmsearch.__all__) == [
+        "Duplicates",
         "Hit",
         "Index",
         "IndexReport",
+        "Match",
         "Modality",
         "Status",
         "TrainingReport",

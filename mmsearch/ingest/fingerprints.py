@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
 from mmsearch.catalog.looks import photos_without_fingerprint
-from mmsearch.errors import MediaError
+from mmsearch.errors import MediaError, StorageError
 from mmsearch.index import IndexDirectory
 from mmsearch.ingest.ledger import COMMIT_CHANGES
 from mmsearch.ingest.overlap import map_ahead
@@ -18,6 +19,19 @@ from mmsearch.media.fingerprint import MIN_SIZE, fingerprint
 from mmsearch.media.image import read_image
 
 _Photo: TypeAlias = tuple[int, Path, str]
+
+
+_log = logging.getLogger(__name__)
+
+
+def complete_fingerprints(
+    directory: IndexDirectory, *, max_megapixels: float, progress: Progress
+) -> None:
+    """The same as `add_fingerprints`; where the index cannot be written to, a notice says so."""
+    try:
+        add_fingerprints(directory, max_megapixels=max_megapixels, progress=progress)
+    except StorageError as error:
+        _log.warning("%s Photos that an older mmsearch has indexed have no near copies now.", error)
 
 
 def add_fingerprints(

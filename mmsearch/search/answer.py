@@ -1,14 +1,20 @@
-"""Answers a query: embeds it, retrieves, and reranks where that is asked for."""
+"""Answers a query: embeds it, retrieves, reranks where that is asked for, and folds copies."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mmsearch.errors import QueryError, RerankerError
 from mmsearch.index import IndexDirectory
 from mmsearch.items import Hit
+from mmsearch.search.duplicates.diversify import DEPTH, diversify
+from mmsearch.search.duplicates.fold import Copies, retrieve_distinct
 from mmsearch.search.query import Query, embed_query, picture_of
 from mmsearch.search.retrieve import retrieve
 from mmsearch.search.words import parse_words
@@ -18,6 +24,9 @@ if TYPE_CHECKING:
     from mmsearch.search.rerank.base import Asked, Reranker
 
 _log = logging.getLogger(__name__)
+
+Vectors: TypeAlias = Mapping[int, NDArray[np.floating[Any]]]
+"""Embeddings by item ids, shape (dim,)."""
 
 
 def answer(
@@ -29,6 +38,8 @@ def answer(
     grouped: bool,
     reranker_for: Callable[[DualEncoder], Reranker] | None,
     budget: float | None,
+    fold: bool,
+    diverse: bool,
     max_megapixels: float,
 ) -> list[Hit]:
     """The best k hits; the first stage's, and a notice, where the reranker fails on them.
@@ -43,6 +54,8 @@ def answer(
         reranker_for: gives the reranker that goes with the encoder; None for the first stage
             alone.
         budget: seconds that the reranker may take; None for as long as it needs.
+        fold: hits that show the same become one.
+        diverse: hits differ from each other.
         max_megapixels: larger images are refused.
 
     Raises:
@@ -55,24 +68,45 @@ def answer(
     while True:
         encoder = encoder_at_hand()
         reranker = None if reranker_for is None else reranker_for(encoder)
-        depth = k if reranker is None else max(k, reranker.depth)
+        depth = max(k * DEPTH if diverse else k, 0 if reranker is None else reranker.depth)
         vector = embed_query(query, encoder, max_megapixels=max_megapixels)
         with directory.snapshot() as snapshot:
             if snapshot.encoder.id != encoder.id:
                 continue
             origin = snapshot.reader.created_at()
-            hits = retrieve(snapshot, query, vector, depth, grouped=grouped)
-            if reranker is None:
-                return hits
-            items, vectors = snapshot.reader.embeddings([hit.item for hit in hits])
+            first_stage = partial(retrieve, snapshot, query, vector, grouped=grouped)
+            if fold:
+                hits, copies = retrieve_distinct(
+                    snapshot.reader, first_stage, depth, grouped=grouped
+                )
+            else:
+                hits, copies = first_stage(depth), Copies({})
+            vectors: Vectors = {}
+            if reranker is not None or diverse:
+                items, rows = snapshot.reader.embeddings([hit.item for hit in hits])
+                vectors = dict(zip(items.tolist(), rows, strict=True))
         break
 
     # Outside the snapshot, so that other searches need not wait.
+    if reranker is not None:
+        asked = _asked(query, max_megapixels)
+        hits = _reranked(asked, hits, reranker, origin, vectors, budget, max_megapixels)
+    hits = copies.fold(hits, grouped=grouped)
+    return diversify(hits, vectors, k) if diverse else hits[:k]
+
+
+def _reranked(
+    asked: Asked,
+    hits: list[Hit],
+    reranker: Reranker,
+    origin: str,
+    vectors: Vectors,
+    budget: float | None,
+    max_megapixels: float,
+) -> list[Hit]:
     from mmsearch.search.rerank.base import Deadline
     from mmsearch.search.rerank.hits import rerank_hits
 
-    deadline = None if budget is None else Deadline(budget)
-    asked = _asked(query, max_megapixels)
     try:
         return rerank_hits(
             asked,
@@ -80,13 +114,13 @@ def answer(
             reranker,
             origin=origin,
             max_megapixels=max_megapixels,
-            vectors=dict(zip(items.tolist(), vectors, strict=True)),
-            deadline=deadline,
-        )[:k]
+            vectors=vectors,
+            deadline=None if budget is None else Deadline(budget),
+        )
     except RerankerError as error:
         _log.warning("%s The hits are not reranked.", error)
         _log.debug("How the reranker failed", exc_info=error)
-        return hits[:k]
+        return hits
 
 
 def _asked(query: Query, max_megapixels: float) -> Asked:

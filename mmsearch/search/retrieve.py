@@ -25,6 +25,7 @@ def retrieve(
     k: int,
     *,
     grouped: bool = True,
+    spare: int = 0,
 ) -> list[Hit]:
     """The best k hits among the items that pass the query's filters.
 
@@ -35,6 +36,7 @@ def retrieve(
         k: at most so many hits.
         grouped: a hit for each asset, its best item first and its other candidates listed; else
             a hit for each item.
+        spare: as many hits more where they are at hand; better ones may have been passed over.
 
     Raises:
         QueryError: k is not positive, or no indexed folder matches.
@@ -50,7 +52,7 @@ def retrieve(
             hits = _by_asset(hits, listed=max(k, OTHERS + 1))
         # Deeper only where items of the same few assets fill the top.
         if depth >= ranker.items or (len(hits) >= k and hits[k - 1].score >= candidates.unseen):
-            return [replace(hit, rank=rank) for rank, hit in enumerate(hits[:k], 1)]
+            return [replace(hit, rank=rank) for rank, hit in enumerate(hits[: k + spare], 1)]
         depth *= 4
 
 

@@ -6,8 +6,9 @@ catalog: no file is opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from mmsearch.catalog.looks import looks_of
 from mmsearch.catalog.reader import CatalogReader
@@ -17,7 +18,14 @@ from mmsearch.search.duplicates.kin import Kin, code_of
 from mmsearch.search.duplicates.propose import propose
 
 BELOW = 40
-"""So many hits below the last one that is wanted are looked through for its copies."""
+"""So many hits below the last one that is wanted are looked through for copies, where at hand."""
+
+
+class Retrieve(Protocol):
+    """Gives the best hits of one query."""
+
+    def __call__(self, k: int, *, spare: int) -> list[Hit]:
+        """The best k, and as many as ``spare`` more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +92,26 @@ class Copies:
 
 
 def retrieve_distinct(
-    reader: CatalogReader, retrieve: Callable[[int], list[Hit]], count: int, *, grouped: bool
+    reader: CatalogReader, retrieve: Retrieve, count: int, *, grouped: bool
 ) -> tuple[list[Hit], Copies]:
     """Retrieves until there are enough hits that are no copies of each other.
 
     Args:
         reader: of the snapshot that is searched.
-        retrieve: gives the best hits: ``count``, and so many more as it is called with.
+        retrieve: as `mmsearch.search.retrieve.retrieve`.
         count: how many different hits there should be.
         grouped: as of `Copies.fold`.
 
     Returns:
         the hits, best first, and which of them are copies.
     """
-    below = BELOW
+    depth = count
     while True:
-        hits = retrieve(below)
+        hits = retrieve(depth, spare=BELOW)
         copies = Copies.among(reader, hits)
-        if len(hits) < count + below or len(copies.fold(hits, grouped=grouped)) >= count:
+        if len(hits) < depth or len(copies.fold(hits[:depth], grouped=grouped)) >= count:
             return hits, copies
-        below = 4 * (count + below)
+        depth *= 4
 
 
 def _what(hit: Hit) -> tuple[object, ...]:
