@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -15,9 +16,11 @@ from mmsearch.index import IndexDirectory
 from mmsearch.items import Hit
 from mmsearch.search.duplicates.diversify import DEPTH, diversify
 from mmsearch.search.duplicates.fold import Copies, retrieve_distinct
-from mmsearch.search.query import Query, embed_query, picture_of
+from mmsearch.search.language.tree import Question
+from mmsearch.search.query import Query, read_query
 from mmsearch.search.retrieve import retrieve
-from mmsearch.search.words import parse_words
+from mmsearch.search.sought import Sought, embed_question, picture_of, with_items
+from mmsearch.search.words import Words
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import DualEncoder
@@ -65,16 +68,21 @@ def answer(
     """
     if k < 1:
         raise QueryError(f"The number of hits must be at least 1, not {k}.")
+    question = read_query(query)
+    if question.is_listing:
+        with directory.snapshot() as snapshot:
+            return retrieve(snapshot, question, Sought(()), k, grouped=grouped)
     while True:
         encoder = encoder_at_hand()
         reranker = None if reranker_for is None else reranker_for(encoder)
         depth = max(k * DEPTH if diverse else k, 0 if reranker is None else reranker.depth)
-        vector = embed_query(query, encoder, max_megapixels=max_megapixels)
+        embedded = embed_question(question, encoder, max_megapixels=max_megapixels)
         with directory.snapshot() as snapshot:
             if snapshot.encoder.id != encoder.id:
                 continue
             origin = snapshot.reader.created_at()
-            first_stage = partial(retrieve, snapshot, query, vector, grouped=grouped)
+            sought = with_items(embedded, question, snapshot.reader)
+            first_stage = partial(retrieve, snapshot, question, sought, grouped=grouped)
             if fold:
                 hits, copies = retrieve_distinct(
                     snapshot.reader, first_stage, depth, grouped=grouped
@@ -89,8 +97,11 @@ def answer(
 
     # Outside the snapshot, so that other searches need not wait.
     if reranker is not None:
-        asked = _asked(query, max_megapixels)
-        hits = _reranked(asked, hits, reranker, origin, vectors, budget, max_megapixels)
+        asked = _asked(question, max_megapixels)
+        if asked is None:
+            _log.warning("Hits are reranked for a text or one picture alone; these are not.")
+        else:
+            hits = _reranked(asked, hits, reranker, origin, vectors, budget, max_megapixels)
     hits = copies.fold(hits, grouped=grouped)
     return diversify(hits, vectors, k) if diverse else hits[:k]
 
@@ -123,7 +134,11 @@ def _reranked(
         return hits
 
 
-def _asked(query: Query, max_megapixels: float) -> Asked:
-    if query.text is not None:
-        return parse_words(query.text).plain or query.text
-    return picture_of(query, max_megapixels=max_megapixels)
+def _asked(question: Question, max_megapixels: float) -> Asked | None:
+    """What a reranker is asked: the wanted text, or the one picture; None where it is neither."""
+    pictures = [one.subject for one in question.wanted if isinstance(one.subject, Path)]
+    if len(question.wanted) == len(pictures) == 1:
+        return picture_of(pictures[0], max_megapixels=max_megapixels)
+    if all(isinstance(one.subject, Words) for one in question.wanted):
+        return question.words.plain or None
+    return None

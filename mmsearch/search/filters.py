@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
 from mmsearch.catalog.columns import Columns
-from mmsearch.search.language.conditions import Condition, InFolder, Mask, OfModality
+from mmsearch.errors import QueryError
+from mmsearch.search.language.conditions import Mask
+from mmsearch.search.language.spot import syntax_error
+from mmsearch.search.language.tree import Question
 from mmsearch.search.lookup import required_items
-from mmsearch.search.query import Query
-from mmsearch.search.words import Words
 
 
-def passing_items(columns: Columns, query: Query, words: Words) -> Mask | None:
-    """Which items meet all that a query asks for and hold what its words require.
+def passing_items(columns: Columns, question: Question) -> Mask | None:
+    """Which items meet all that a question asks for and hold what its words require.
 
     None where nothing is asked for.
 
@@ -24,20 +25,18 @@ def passing_items(columns: Columns, query: Query, words: Words) -> Mask | None:
     Raises:
         QueryError: no indexed folder matches.
     """
-    masks = list(_met(columns, list(_conditions(query))))
-    required = required_items(columns.reader, words)
+    masks = list(_met(columns, question))
+    required = required_items(columns.reader, question.words)
     if required is not None:
         masks.append(np.isin(columns.items, required, assume_unique=True))
     return np.logical_and.reduce(masks) if masks else None
 
 
-def _conditions(query: Query) -> Iterator[Condition]:
-    if query.modality is not None:
-        yield OfModality(frozenset((query.modality,)))
-    if query.folder is not None:
-        yield InFolder(query.folder)
-
-
-def _met(columns: Columns, conditions: Sequence[Condition]) -> Iterator[Mask]:
-    for condition in conditions:
-        yield condition.met(columns)
+def _met(columns: Columns, question: Question) -> Iterator[Mask]:
+    for one in question.filters:
+        try:
+            yield one.condition.met(columns)
+        except QueryError as error:
+            if one.span is None:
+                raise
+            raise syntax_error(question.text, one.span, str(error)) from error

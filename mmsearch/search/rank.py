@@ -8,7 +8,7 @@ the scores are the inner products themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from mmsearch.catalog.columns import Columns
 from mmsearch.index import Snapshot
 from mmsearch.search.calibrate import calibration, either, of_words
+from mmsearch.search.exclude import WEIGHT as EXCLUSION_WEIGHT
+from mmsearch.search.exclude import Exclusion
 from mmsearch.search.filters import passing_items
 from mmsearch.search.language.conditions import Mask
+from mmsearch.search.language.tree import Question
 from mmsearch.search.lookup import Gains, gains
 from mmsearch.search.normalise import LAST, SAMPLE, Medium, Scale, background, scale_of
-from mmsearch.search.query import Query
-from mmsearch.search.words import parse_words
+from mmsearch.search.sought import Sought
 from mmsearch.vectors.base import VectorStore
 
 
@@ -64,39 +66,50 @@ class Ranker:
 
     Attributes:
         vectors: the vector store.
-        vector: the query's embedding, rounded to float16 as the stored ones are.
-        asked: the query's medium.
+        vector: where to search, rounded to float16 as the stored embeddings are.
+        sought: what is sought.
         encoder: the encoder's name.
         everything: all item ids by medium.
         passing: those that pass the filters; media without any are left out.
         gains: what the query's words are worth to these; media where they are not found are left
             out.
+        exclusions: what must not be there.
     """
 
     vectors: VectorStore
     vector: NDArray[np.float32]
-    asked: Medium
+    sought: Sought
     encoder: str
     everything: Mapping[Medium, NDArray[np.int64]]
     passing: Mapping[Medium, NDArray[np.int64]]
     gains: Mapping[Medium, Gains]
+    exclusions: tuple[Exclusion, ...]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, query: Query, vector: NDArray[np.float32]) -> Ranker:
+    def of(cls, snapshot: Snapshot, question: Question, sought: Sought) -> Ranker:
         """Looks up the query's words and filters.
+
+        Args:
+            snapshot: the index, held still.
+            question: its words and filters count.
+            sought: the same, embedded; at least one direction.
 
         Raises:
             QueryError: no indexed folder matches.
         """
-        reader, words = snapshot.reader, parse_words(query.text or "")
-        allowed = passing_items(snapshot.columns, query, words)
-        everything = _by_medium(snapshot.columns, None)
-        passing = everything if allowed is None else _by_medium(snapshot.columns, allowed)
-        found = gains(reader, words, texts=len(everything.get(Medium.TEXT, ())))
+        columns = snapshot.columns
+        allowed = passing_items(columns, question)
+        if sought.itself:
+            others = ~np.isin(columns.items, sought.itself)
+            allowed = others if allowed is None else allowed & others
+        everything = _by_medium(columns, None)
+        passing = everything if allowed is None else _by_medium(columns, allowed)
+        texts = len(everything.get(Medium.TEXT, ()))
+        found = gains(snapshot.reader, question.words, texts=texts)
         return cls(
             vectors=snapshot.vectors,
-            vector=vector.astype(np.float16).astype(np.float32),
-            asked=Medium.PICTURE if query.text is None else Medium.TEXT,
+            vector=_stored(sought.pull),
+            sought=sought,
             encoder=snapshot.encoder.name,
             everything=everything,
             passing=passing,
@@ -105,6 +118,7 @@ class Ranker:
                 for medium, ids in passing.items()
                 if len((some := found.among(ids)).ids)
             },
+            exclusions=tuple(Exclusion.of(one, columns, texts=texts) for one in sought.unwanted),
         )
 
     @property
@@ -115,7 +129,38 @@ class Ranker:
     def best(self, depth: int) -> Candidates:
         """The ``depth`` best of each medium by similarity, and as many by words, at least."""
         depth = max(depth, LAST)
-        return Candidates.best_of([self._best_of(medium, depth) for medium in self.passing])
+        found = [self._best_of(medium, depth) for medium in self.passing]
+        if self.exclusions:
+            found = [
+                self._without(part, medium)
+                for part, medium in zip(found, self.passing, strict=True)
+            ]
+        return Candidates.best_of(found)
+
+    def _without(self, found: Candidates, medium: Medium) -> Candidates:
+        """Candidates of a medium, those that speak of what is excluded further down."""
+        log_absent = np.zeros(len(found.ids))
+        for one in self.exclusions:
+            vector = _stored(one.direction.vector)
+            apart = self._apart(vector, one.direction.medium, found.ids, medium)
+            log_absent += one.direction.weight * one.log_absent(found.ids, apart)
+        return replace(
+            found,
+            scores=found.scores + EXCLUSION_WEIGHT * log_absent,
+            relevance=found.relevance * np.exp(log_absent),
+        )
+
+    def _apart(
+        self, vector: NDArray[np.float32], asked: Medium, ids: NDArray[np.int64], medium: Medium
+    ) -> NDArray[np.float64]:
+        """How far items' similarities to a vector are above their medium's mean, in deviations."""
+        known = background(self.encoder, asked, medium)
+        scale = scale_of(self._sample(vector, medium), np.empty(0, np.float32), known)
+        similarities, found = self.vectors.search(vector, len(ids), among=np.sort(ids))
+        in_order_of_ids = similarities[np.argsort(found)]
+        values = np.empty(len(ids))
+        values[np.argsort(ids)] = in_order_of_ids
+        return (values - scale.mean) / scale.deviation
 
     def _best_of(self, medium: Medium, depth: int) -> Candidates:
         ids = self.passing[medium]
@@ -123,9 +168,9 @@ class Ranker:
         similarities, found = nearest
         exhausted = len(found) < depth
         scale = self.scale(medium, similarities)
-        calibrated = calibration(self.asked, medium)
+        calibrated = calibration(self.sought.medium, medium)
         if medium not in self.gains:
-            alone = len(self.passing) == 1 and not self.gains
+            alone = len(self.passing) == 1 and not self.gains and not self.exclusions
             scores = similarities.astype(np.float64) if alone else scale(similarities)
             relevance = calibrated.relevance(similarities, scale)
             unseen = -np.inf if exhausted else scores[-1]
@@ -155,10 +200,21 @@ class Ranker:
 
     def scale(self, medium: Medium, best: NDArray[np.float32]) -> Scale:
         """How similarities to a medium are read: from a sample of all of it, filtered or not."""
+        sample = self._sample(self.vector, medium)
+        known = self.sought.background(lambda asked: background(self.encoder, asked, medium))
+        return scale_of(sample, best, known)
+
+    def _sample(self, vector: NDArray[np.float32], medium: Medium) -> NDArray[np.float32]:
+        """Similarities of a sample of a medium to a vector."""
         ids = self.everything[medium]
         sample = ids[:: -(-len(ids) // SAMPLE)]
-        similarities, _ = self._search(sample, len(sample))
-        return scale_of(similarities, best, background(self.encoder, self.asked, medium))
+        similarities, _ = self.vectors.search(vector, len(sample), among=sample)
+        return similarities
+
+
+def _stored(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rounded as the embeddings in the store are."""
+    return vector.astype(np.float16).astype(np.float32)
 
 
 def _by_medium(columns: Columns, among: Mask | None) -> dict[Medium, NDArray[np.int64]]:

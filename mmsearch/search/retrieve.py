@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-import numpy as np
-from numpy.typing import NDArray
+from math import isnan
 
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.errors import QueryError
 from mmsearch.index import Snapshot
 from mmsearch.items import Hit
-from mmsearch.search.query import Query
+from mmsearch.search.language.tree import Question
+from mmsearch.search.newest import Newest
 from mmsearch.search.rank import Candidates, Ranker
+from mmsearch.search.sought import Sought
 
 OTHERS = 10
 """How many further items of its asset a hit lists at most."""
@@ -20,8 +20,8 @@ OTHERS = 10
 
 def retrieve(
     snapshot: Snapshot,
-    query: Query,
-    vector: NDArray[np.float32],
+    question: Question,
+    sought: Sought,
     k: int,
     *,
     grouped: bool = True,
@@ -31,8 +31,8 @@ def retrieve(
 
     Args:
         snapshot: the index, held still.
-        query: its words and filters count.
-        vector: the query's embedding, float32, shape (dim,).
+        question: its words and filters count; where it only filters, the newest are the best.
+        sought: the same, embedded.
         k: at most so many hits.
         grouped: a hit for each asset, its best item first and its other candidates listed; else
             a hit for each item.
@@ -43,7 +43,11 @@ def retrieve(
     """
     if k < 1:
         raise QueryError(f"The number of hits must be at least 1, not {k}.")
-    ranker = Ranker.of(snapshot, query, vector)
+    ranker: Ranker | Newest
+    if question.is_listing:
+        ranker = Newest.of(snapshot.columns, question)
+    else:
+        ranker = Ranker.of(snapshot, question, sought)
     depth = k
     while True:
         candidates = ranker.best(depth)
@@ -78,7 +82,7 @@ def _hits(reader: CatalogReader, candidates: Candidates) -> list[Hit]:
             start=item.start,
             end=item.end,
             info=item.info,
-            similarity=similarity,
+            similarity=None if isnan(similarity) else similarity,
         )
         for rank, (item_id, score, similarity, relevance) in enumerate(rows, 1)
         for item in (items[item_id],)

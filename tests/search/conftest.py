@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from mmsearch.catalog.records import FileState, NewItem, StoredEncoder
 from mmsearch.index import IndexDirectory, Snapshot
 from mmsearch.items import Hit, MediaInfo, Modality
-from mmsearch.search.query import Query
+from mmsearch.search.query import Query, read_query
 from mmsearch.search.retrieve import retrieve
+from mmsearch.search.sought import Sought
 
 DIM = 8
 QUERY = np.eye(DIM, dtype=np.float32)[0]
@@ -32,7 +33,8 @@ class Collection:
         self, text: str = "?", k: int = 10, *, grouped: bool = True, **filters: object
     ) -> list[Hit]:
         query = Query(text=text, **filters)  # type: ignore[arg-type]
-        return retrieve(self.snapshot, query, QUERY, k, grouped=grouped)
+        sought = Sought.text(QUERY)
+        return retrieve(self.snapshot, read_query(query), sought, k, grouped=grouped)
 
     def names(self, text: str = "?", k: int = 10, **filters: object) -> list[str]:
         return [hit.path.name for hit in self.search(text, k, **filters)]

@@ -54,7 +54,8 @@ def read_question(text: str, *, files: bool = False) -> Question:
     if picture := find(text):
         return Question(text, wanted=(Term(picture, whole),))
     if len(text) > MAX_LENGTH or not _MARK.search(text):
-        return Question(text, wanted=(Term(parse_words(text), whole),))
+        words = parse_words(text)
+        return Question(text, (Term(words if words.plain else literal_words(text), whole),))
     start = _start(text, find)
     reading = _Reading(text, find, is_sum=start == "sum")
     reading.read(parse_tree(text, start))

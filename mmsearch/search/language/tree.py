@@ -35,21 +35,21 @@ class Term:
 
     Attributes:
         subject: what it is about.
-        span: where it stands.
+        span: where it stands; None where it was not typed.
         weight: how much it counts beside the other terms, above 0.
     """
 
     subject: Subject
-    span: Span
+    span: Span | None
     weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A condition that every hit passes, and where it stands."""
+    """A condition that every hit meets, and where it stands; None where it was not typed."""
 
     condition: Condition
-    span: Span
+    span: Span | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,20 @@ class Question:
         text: as it was typed; spans count in it.
         wanted: what hits are like; may be empty.
         unwanted: what hits are not like.
-        filters: what all hits pass.
+        filters: what all hits meet.
     """
 
     text: str
     wanted: tuple[Term, ...] = ()
     unwanted: tuple[Term, ...] = ()
     filters: tuple[Filter, ...] = ()
+
+    @property
+    def words(self) -> Words:
+        """The words of all texts that are wanted."""
+        return Words.joined([one.subject for one in self.wanted if isinstance(one.subject, Words)])
+
+    @property
+    def is_listing(self) -> bool:
+        """Whether it asks for everything that passes its filters, and nothing in particular."""
+        return not (self.wanted or self.unwanted)
