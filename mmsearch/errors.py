@@ -100,7 +100,15 @@ class UnknownEncoderError(EncoderError):
 
 
 class HubUnreachableError(EncoderError):
-    """The weights are not cached, and the model hub does not answer or broke off."""
+    """The weights are not cached, and the model hub does not answer or broke off.
+
+    Attributes:
+        why: the same without what to do next, as the beginning of a sentence's clause.
+    """
+
+    def __init__(self, message: str, *, why: str = "") -> None:
+        super().__init__(message)
+        self.why = why or message.rstrip(".")
 
 
 class WeightsError(EncoderError):

@@ -210,15 +210,19 @@ def _broken(repo: str, filename: str, error: Exception) -> EncoderError:
             f"{filename} of {repo} cannot be stored: {error}. Make room, or set HF_HOME to a "
             "folder that can be written to."
         )
+    why = f"the download of {filename} of {repo} broke off ({str(error) or type(error).__name__})"
     return HubUnreachableError(
-        f"The download of {filename} of {repo} broke off ({str(error) or type(error).__name__}). "
-        "Run the same command again to go on; files that came whole are kept."
+        f"{why[0].upper()}{why[1:]}. Run the same command again to go on; files that came whole "
+        "are kept.",
+        why=why,
     )
 
 
 def _unreachable(repo: str, why: str) -> HubUnreachableError:
+    why = f"{repo} is not cached, and {why}"
     return HubUnreachableError(
-        f"{repo} is not cached, and {why}. Use `--model embedded`, which needs no download; or "
-        "download the weights on another machine and use `--model ARCH:FILE`; or set HF_ENDPOINT "
-        "or HTTPS_PROXY to reach the hub another way, or HF_HOME to a folder that has them cached."
+        f"{why}. Use `--model embedded`, which needs no download; or download the weights on "
+        "another machine and use `--model ARCH:FILE`; or set HF_ENDPOINT or HTTPS_PROXY to reach "
+        "the hub another way, or HF_HOME to a folder that has them cached.",
+        why=why,
     )

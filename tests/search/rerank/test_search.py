@@ -163,8 +163,8 @@ def test_unknown_names_say_what_there_is(filled: mmsearch.Index) -> None:
 def test_a_named_reranker_is_made_once_for_an_encoder(filled: mmsearch.Index, monkeypatch) -> None:
     made: list[str] = []
 
-    def factory(encoder):
-        made.append(encoder.id)
+    def factory(wanted):
+        made.append(wanted.encoder.id)
         return Backwards()
 
     monkeypatch.setitem(registry._FACTORIES, "backwards", factory)

@@ -1,0 +1,158 @@
+"""Embeddings of pictures on disk, so that a reranker need not look at a photo twice.
+
+They are kept by the content of the file that the picture is in, whatever it is called and whichever
+index it is in. A file's content is read again only where its size or its time of change
+is another one. One SQLite database, ``rerank/embeddings.sqlite`` in the folder of caches; it
+can be deleted at any time. Where it cannot be used, everything goes on without it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch.errors import MediaError
+from mmsearch.media.files import hash_file
+from mmsearch.search.rerank.base import Candidate
+
+LIMIT = 1 << 30
+"""Bytes on disk beyond which the oldest embeddings are dropped."""
+
+_DROPPED = 0.2  # the share of the embeddings that goes then
+_PATIENCE = 2.0  # seconds to wait for another process that is writing
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS file (
+    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, content TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS embedding (
+    number INTEGER PRIMARY KEY, model TEXT, content TEXT, dim INTEGER, vectors BLOB,
+    UNIQUE (model, content)
+);
+"""
+_STORED = np.dtype("<f2")
+_Result = TypeVar("_Result")
+
+_log = logging.getLogger(__name__)
+
+
+class EmbeddingCache:
+    """What models made of pictures. Safe to use from several threads and processes.
+
+    Args:
+        folder: the folder of caches.
+        limit: bytes on disk to keep below.
+    """
+
+    def __init__(self, folder: Path, *, limit: int = LIMIT) -> None:
+        self._path = folder / "rerank" / "embeddings.sqlite"
+        self._limit = limit
+
+    def names(self, candidates: Sequence[Candidate]) -> list[str | None]:
+        """Names of what candidates show; None where there is no file, or it cannot be read."""
+        contents = self._contents({one.path for one in candidates if one.path is not None})
+        return [
+            f"{contents[one.path]}@{one.time:g}" if one.path in contents else None
+            for one in candidates
+        ]
+
+    def get(self, model: str, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        """What is kept of pictures, by their names: float32, shape (vectors, dim) each."""
+
+        def read(database: sqlite3.Connection) -> dict[str, NDArray[np.float32]]:
+            sql = "SELECT dim, vectors FROM embedding WHERE model = ? AND content = ?"
+            return {
+                name: np.frombuffer(vectors, _STORED).reshape(-1, dim).astype(np.float32)
+                for name in names
+                for dim, vectors in database.execute(sql, (model, name))
+            }
+
+        return self._use(read) or {}
+
+    def put(self, model: str, embeddings: Mapping[str, NDArray[np.float32]]) -> None:
+        """Keeps embeddings of pictures, shape (vectors, dim) each, rounded to float16."""
+        rows = [
+            (model, name, vectors.shape[-1], vectors.astype(_STORED).tobytes())
+            for name, vectors in embeddings.items()
+        ]
+
+        def write(database: sqlite3.Connection) -> None:
+            database.executemany(
+                "INSERT OR REPLACE INTO embedding (model, content, dim, vectors) "
+                "VALUES (?, ?, ?, ?)",
+                rows,
+            )
+            self._drop_oldest(database)
+
+        if rows:
+            self._use(write)
+
+    def _contents(self, paths: Collection[Path]) -> dict[Path, str]:
+        """Names of files' contents; those that cannot be read are left out."""
+        states = {path: state for path in paths if (state := _state(path)) is not None}
+
+        def read(database: sqlite3.Connection) -> dict[Path, str]:
+            sql = "SELECT content FROM file WHERE path = ? AND size = ? AND mtime_ns = ?"
+            return {
+                path: content
+                for path, state in states.items()
+                for (content,) in database.execute(sql, (os.fsencode(path), *state))
+            }
+
+        known = self._use(read) or {}
+        new: dict[Path, str] = {}
+        for path in states.keys() - known.keys():
+            with suppress(MediaError):
+                new[path] = hash_file(path)
+
+        def write(database: sqlite3.Connection) -> None:
+            database.executemany(
+                "INSERT OR REPLACE INTO file VALUES (?, ?, ?, ?)",
+                [(os.fsencode(path), *states[path], content) for path, content in new.items()],
+            )
+
+        if new:
+            self._use(write)
+        return known | new
+
+    def _drop_oldest(self, database: sqlite3.Connection) -> None:
+        """Makes room for new embeddings in the database's file, which does not shrink."""
+        pages, free, size = (
+            database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        if (pages - free) * size > self._limit:
+            (count,) = database.execute("SELECT count(*) FROM embedding").fetchone()
+            database.execute(
+                "DELETE FROM embedding WHERE number IN "
+                "(SELECT number FROM embedding ORDER BY number LIMIT ?)",
+                (max(1, int(count * _DROPPED)),),
+            )
+
+    def _use(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
+        """Works on the database in one transaction; None where it cannot be used."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self._path, timeout=_PATIENCE)) as database:
+                database.executescript(_SCHEMA)
+                with database:
+                    return work(database)
+        except (sqlite3.Error, OSError) as error:
+            _log.info("Embeddings are not kept in %s: %s", self._path, error)
+            return None
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Size and time of change of a file."""
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_size, found.st_mtime_ns
