@@ -388,7 +388,7 @@ class Index:
     def _rerankers(self) -> LoadedRerankers:
         from mmsearch.search.rerank.registry import LoadedRerankers
 
-        return LoadedRerankers()
+        return LoadedRerankers(self._device)
 
     def _reranker(self, rerank: str | Reranker, encoder: DualEncoder) -> Reranker:
         return self._rerankers.get(rerank, encoder) if isinstance(rerank, str) else rerank
