@@ -7,7 +7,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from mmsearch.cli import INTERRUPTED, evaluate, index, models, query, remove, status, train
+from mmsearch.cli import (
+    INTERRUPTED,
+    duplicates,
+    evaluate,
+    index,
+    models,
+    query,
+    remove,
+    status,
+    train,
+)
 from mmsearch.cli.output import note, show
 
 
@@ -59,6 +69,7 @@ def _options(
 app.command("index")(index.index)
 app.command("query")(query.query)
 app.command("status")(status.status)
+app.command("duplicates")(duplicates.duplicates)
 app.command("remove")(remove.remove)
 app.command("models")(models.models)
 app.command("eval")(evaluate.evaluate)

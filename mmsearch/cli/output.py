@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,21 @@ def show_json(value: dict[str, Any]) -> None:
     Escaped to ASCII: a file name that is not UTF-8 keeps its bytes as lone surrogates.
     """
     show(json.dumps(value, indent=2))
+
+
+def write_paths(paths: Iterable[str | os.PathLike[str]], *, end: bytes) -> None:
+    """Writes paths to standard output as the bytes that they are, whatever its encoding."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(b"".join(os.fsencode(path) + end for path in paths))
+
+
+def byte_size(count: float) -> str:
+    """A size in bytes for people, for instance ``1.25 MB``."""
+    for unit in ("bytes", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"
 
 
 def printable(text: str) -> str:

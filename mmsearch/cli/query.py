@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +18,16 @@ from mmsearch.cli.options import (
     SpeechModelOption,
     settings_with,
 )
-from mmsearch.cli.output import clock, note, printable, short_path, show, show_json, table
+from mmsearch.cli.output import (
+    clock,
+    note,
+    printable,
+    short_path,
+    show,
+    show_json,
+    table,
+    write_paths,
+)
 from mmsearch.items import Modality
 from mmsearch.media.formats import MediaKind, kind_of
 
@@ -62,6 +69,14 @@ def query(
         bool,
         typer.Option("--items", help="List every item on its own, not grouped by file."),
     ] = False,
+    diverse: Annotated[
+        bool,
+        typer.Option("--diverse", help="Hits that differ, rather than the very best ones."),
+    ] = False,
+    no_fold: Annotated[
+        bool,
+        typer.Option("--no-fold", help="List copies of a photo as hits of their own."),
+    ] = False,
     rerank: RerankOption = None,
     budget: BudgetOption = None,
     speech_model: SpeechModelOption = None,
@@ -97,6 +112,8 @@ def query(
             grouped=not items,
             rerank=settings.rerank,
             budget=settings.budget,
+            fold=not no_fold,
+            diverse=diverse,
         )
         took_ms = (time.perf_counter() - started) * 1000
         encoder = opened.encoder.id
@@ -110,7 +127,7 @@ def query(
             }
         )
     elif paths or null:
-        _write_paths(hits, end=b"\0" if null else b"\n")
+        write_paths([hit.path for hit in hits], end=b"\0" if null else b"\n")
     else:
         _show(hits)
 
@@ -159,11 +176,13 @@ def _score(score: float | None) -> str:
 
 
 def _others(hit: Hit) -> Iterator[str]:
-    """The other items of the asset, a line each; not the photo or frame with nothing to say."""
+    """The other items of the asset, a line each, and how many copies there are of it."""
     for other in hit.others[:SHOWN_OTHERS]:
         yield " ".join([*_place_in_asset(other)] or [other.modality.value])
     if len(hit.others) > SHOWN_OTHERS:
         yield f"and {len(hit.others) - SHOWN_OTHERS} more"
+    if hit.copies:
+        yield f"and {len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}"
 
 
 def _place_in_asset(hit: Hit) -> Iterator[str]:
@@ -176,17 +195,12 @@ def _place_in_asset(hit: Hit) -> Iterator[str]:
         yield f'"{text[: SHOWN_TEXT - 1]}…"' if len(text) > SHOWN_TEXT else f'"{text}"'
 
 
-def _write_paths(hits: list[Hit], *, end: bytes) -> None:
-    """Paths as the bytes that they are, whatever the terminal's encoding."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(b"".join(os.fsencode(hit.path) + end for hit in hits))
-
-
 def _as_json(hit: Hit) -> dict[str, Any]:
     return {
         **_item_as_json(hit),
         **_info_as_json(hit.info),
         "others": [_item_as_json(other) for other in hit.others],
+        "copies": [_item_as_json(copy) for copy in hit.copies],
     }
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mmsearch.cli.options import IndexOption, JsonOption, settings_with
-from mmsearch.cli.output import failures_as_json, printable, short_path, show, show_json
+from mmsearch.cli.output import byte_size, failures_as_json, printable, short_path, show, show_json
 
 
 def status(
@@ -40,7 +40,7 @@ def status(
             show(f"{short_path(failure.path)}: {printable(failure.reason)}")
         return
     items = ", ".join(f"{count} {modality}" for modality, count in found.items.items()) or "none"
-    show(f"index    {short_path(opened.path)}  ({_size(found.bytes)})")
+    show(f"index    {short_path(opened.path)}  ({byte_size(found.bytes)})")
     show(f"encoder  {found.encoder}")
     show(f"assets   {found.assets}")
     show(f"items    {items}")
@@ -48,11 +48,3 @@ def status(
         show(f"source   {short_path(source)}")
     if found.failed:
         show(f"failed   {len(found.failed)}  (list them with --failed)")
-
-
-def _size(count: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if count < 1000:
-            return f"{count:.3g} {unit}"
-        count /= 1000
-    return f"{count:.3g} GB"
