@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmsearch import errors
     from mmsearch.items import Duplicates, Hit, IndexReport, Match, Modality, Status
     from mmsearch.library import Index, create, open
+    from mmsearch.search.language.literal import literal
     from mmsearch.training.adapt.entry import train
     from mmsearch.training.adapt.report import TrainingReport
 
@@ -34,6 +35,7 @@ __all__ = [
     "TrainingReport",
     "create",
     "errors",
+    "literal",
     "open",
     "train",
 ]
@@ -48,6 +50,7 @@ _HOMES = {
     "Status": "mmsearch.items",
     "TrainingReport": "mmsearch.training.adapt.report",
     "create": "mmsearch.library",
+    "literal": "mmsearch.search.language.literal",
     "open": "mmsearch.library",
     "train": "mmsearch.training.adapt.entry",
 }

@@ -196,6 +196,7 @@ class Index:
         budget: float | None = None,
         fold: bool = True,
         diverse: bool = False,
+        files: bool = False,
     ) -> list[Hit]:
         """Finds what means the same as a text or a spoken question, or looks like an image.
 
@@ -204,8 +205,9 @@ class Index:
         must occur.
 
         Args:
-            text: what to look for, in words.
-            image: path of a picture to look for, instead of a text.
+            text: what to look for, in the query language: ``beach -people type:image``; see
+                ``docs/query-language.md``. `mmsearch.literal` quotes a text that is none of it.
+            image: path of a picture to look for; beside a text, both count.
             audio: path of a recording that says what to look for, instead of a text.
             modality: only items of this modality.
             folder: only files in this folder and below.
@@ -217,29 +219,36 @@ class Index:
                 stage's places. None for as long as it needs; ``auto`` then takes a second.
             fold: copies of a photo and shots of one burst become one hit, which lists them.
             diverse: hits that differ from each other, rather than the very best ones.
+            files: whether names of image files in the text stand for the pictures, as on the
+                command line; not for texts of people whose files these are not.
 
         Returns:
-            The hits, best first; diverse ones in the order they were chosen.
+            The hits, best first; the newest first where the text only filters; diverse ones in
+            the order they were chosen.
 
         Raises:
-            QueryError: none or several of text, image and audio are given, no speech is in the
-                recording, or a filter matches nothing that is indexed.
+            QueryError: nothing is asked, or a recording beside something else, no speech is in the
+                recording, or no folder or item of this name is indexed.
+            QuerySyntaxError: a part of the text cannot be understood; the message points at it.
+            SourceNotFoundError: the image or recording is not there.
             MediaError: the image or recording cannot be read.
             SpeechModelError: there is no speech model for a recording.
             EncoderError: the index's encoder cannot be loaded.
             RerankerError: there is no such reranker, or it does not go with the encoder.
         """
         from mmsearch.search.answer import answer
+        from mmsearch.search.language.literal import literal
         from mmsearch.search.query import Query
 
         if audio is not None and text is None and image is None:
-            text, audio = self.transcribe(audio), None
+            text, audio = literal(self.transcribe(audio)), None
         query = Query(
             text=text,
             image=None if image is None else _absolute(image),
             audio=None if audio is None else _absolute(audio),
             modality=None if modality is None else _modality(modality),
             folder=None if folder is None else _in_home(folder),
+            files=files,
         )
         return answer(
             self._directory,

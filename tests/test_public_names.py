@@ -22,6 +22,7 @@ def test_the_public_names_are_these_and_all_exist() -> None:
         "TrainingReport",
         "create",
         "errors",
+        "literal",
         "open",
         "train",
     ]

@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except MmsearchError as error:
         if debug:
             raise
-        print(f"mmsearch: {printable(str(error))}", file=sys.stderr)  # noqa: T201
+        # Lines: the second and third point at the spot of a query.
+        lines = [printable(line) for line in str(error).splitlines()]
+        print("mmsearch:", "\n".join(lines), file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except KeyboardInterrupt:
         if debug:

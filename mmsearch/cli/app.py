@@ -67,7 +67,7 @@ def _options(
 
 
 app.command("index")(index.index)
-app.command("query")(query.query)
+app.command("query", epilog=query.EXAMPLES)(query.query)
 app.command("status")(status.status)
 app.command("duplicates")(duplicates.duplicates)
 app.command("remove")(remove.remove)

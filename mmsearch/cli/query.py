@@ -37,6 +37,25 @@ if TYPE_CHECKING:
 SHOWN_OTHERS = 3
 SHOWN_TEXT = 100  # characters of what was written or said
 
+EXAMPLES = """\b
+In QUERY:
+  beach -people                   not people; also -(traffic jam), or NOT and what follows
+  beach.jpg + at night - people   several things together; dog^2 + snow weighs them
+  "golden gate" bridge            this phrase must occur; so must a word that begins bridg*
+  dog type:image after:2023       only what passes; filters alone list it, the newest first
+  like:beach.jpg in:2019          more like an indexed file, or an item: like:#12
+  {dog -cat}                      words in braces are taken as they stand
+
+\b
+Filters, each also with a minus before it:
+  type:image,frame,caption,transcript,ocr   has:caption   ext:jpg,png   in:FOLDER
+  before: after: on:                        2023, 2023-05 or 2023-05-06
+  width: height: ratio: duration:           1920, >1080, 720..1080; 3:2, landscape; 1m30s
+  camera:canon   lang:en   near:LATITUDE,LONGITUDE,KILOMETRES
+
+Put -- before a QUERY that begins with a minus.
+"""
+
 
 def query(
     text: Annotated[
@@ -87,7 +106,7 @@ def query(
     """Find photos, captions, recordings and videos by what they show or say.
 
     QUERY is words, the path of an image to find similar ones and what describes it, or the path
-    of a recording that asks the question.
+    of a recording that asks the question. Words may hold operators and filters, see below.
     """
     import mmsearch
 
@@ -99,13 +118,14 @@ def query(
         opened.max_megapixels = settings.max_megapixels
         opened.speech_model = settings.speech_model
         started = time.perf_counter()
-        words = text
+        asked = text
         if asked_by in (MediaKind.RECORDING, MediaKind.VIDEO):
-            words = opened.transcribe(text)
-            note(f"Heard: {printable(words)}")
+            heard = opened.transcribe(text)
+            note(f"Heard: {printable(heard)}")
+            asked = mmsearch.literal(heard)
         hits = opened.search(
-            None if asked_by is MediaKind.PHOTO else words,
-            image=text if asked_by is MediaKind.PHOTO else None,
+            asked,
+            files=True,
             modality=modality,
             folder=folder,
             k=k,

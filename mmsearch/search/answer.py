@@ -99,7 +99,7 @@ def answer(
     if reranker is not None:
         asked = _asked(question, max_megapixels)
         if asked is None:
-            _log.warning("Hits are reranked for a text or one picture alone; these are not.")
+            _log.warning("Hits of a query of several terms are not reranked.")
         else:
             hits = _reranked(asked, hits, reranker, origin, vectors, budget, max_megapixels)
     hits = copies.fold(hits, grouped=grouped)
@@ -135,7 +135,9 @@ def _reranked(
 
 
 def _asked(question: Question, max_megapixels: float) -> Asked | None:
-    """What a reranker is asked: the wanted text, or the one picture; None where it is neither."""
+    """What a reranker is asked: a text or a picture; None where that is not all of the question."""
+    if question.unwanted:
+        return None
     pictures = [one.subject for one in question.wanted if isinstance(one.subject, Path)]
     if len(question.wanted) == len(pictures) == 1:
         return picture_of(pictures[0], max_megapixels=max_megapixels)

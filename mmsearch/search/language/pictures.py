@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from mmsearch.media.formats import MediaKind, kind_of
@@ -25,3 +26,8 @@ def picture_at(name: str) -> Path | None:
     if kind is MediaKind.PHOTO or (kind is None and Path(name).name != name):
         return Path(os.path.abspath(path))  # noqa: PTH100 - a link is the user's name for it
     return None
+
+
+def names_picture(name: str) -> bool:
+    """Whether a word looks like the name of an image file, there or not."""
+    return not re.search(r"\s", name) and kind_of(Path(name).name) is MediaKind.PHOTO

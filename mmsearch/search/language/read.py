@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 from mmsearch.search.language.conditions import Not
 from mmsearch.search.language.grammar import KEYS, Start, parse_tree
 from mmsearch.search.language.literal import unquoted
-from mmsearch.search.language.pictures import picture_at
+from mmsearch.search.language.pictures import names_picture, picture_at
 from mmsearch.search.language.spot import syntax_error
 from mmsearch.search.language.tree import Filter, Like, Question, Span, Subject, Term
 from mmsearch.search.language.values import RefusedError, condition
@@ -19,6 +20,8 @@ from mmsearch.search.words import Words, literal_words, parse_words, phrase_word
 
 if TYPE_CHECKING:
     from lark import Token, Tree
+
+_log = logging.getLogger(__name__)
 
 MAX_LENGTH = 10_000
 """A longer text is a pasted page: nothing in it is an operator."""
@@ -149,13 +152,19 @@ class _Reading:
         """
         raw = self.text[span.start : span.end]
         is_quoted = len(pieces) == 1 and pieces[0].type == "PHRASE"
-        if picture := self.find(raw[1:-1] if is_quoted else raw):
+        if picture := self._picture(raw[1:-1] if is_quoted else raw):
             return picture
         if held and is_quoted:
             return literal_words(raw[1:-1])
         if held and re.fullmatch(r"\([^()]*\)", raw):
             return parse_words(raw[1:-1])
         return Words.joined([_words(run) for run in self._runs(pieces)])
+
+    def _picture(self, name: str) -> Path | None:
+        picture = self.find(name)
+        if picture is None and self.find is picture_at and names_picture(name):
+            _log.warning("There is no file %s here, so these words are searched for.", name)
+        return picture
 
     def _runs(self, pieces: Iterable[Token]) -> Iterable[tuple[str, bool]]:
         """Parts of a text as they were typed, and whether each is literal."""
@@ -191,13 +200,13 @@ class _Reading:
             raise syntax_error(self.text, span, problem)
         subject: Subject | None = None
         if token.type == "WORD":
-            subject = self.find(text) or parse_words(text)
+            subject = self._picture(text) or parse_words(text)
         elif token.type == "LITERAL":
             subject = literal_words(unquoted(text))
         elif token.type == "GROUP":
-            subject = self.find(text[1:-1]) or literal_words(text[1:-1])
+            subject = self._picture(text[1:-1]) or literal_words(text[1:-1])
         else:
-            subject = self.find(text[1:-1]) or phrase_words(text[1:-1])
+            subject = self._picture(text[1:-1]) or phrase_words(text[1:-1])
         if isinstance(subject, Words) and not subject.all:
             problem = "There is no word here to leave out: put one after the minus."
             raise syntax_error(self.text, span, problem)
