@@ -197,6 +197,8 @@ class Index:
         fold: bool = True,
         diverse: bool = False,
         files: bool = False,
+        more_like: Sequence[StrPath | int] = (),
+        less_like: Sequence[StrPath | int] = (),
     ) -> list[Hit]:
         """Finds what means the same as a text or a spoken question, or looks like an image.
 
@@ -221,6 +223,9 @@ class Index:
             diverse: hits that differ from each other, rather than the very best ones.
             files: whether names of image files in the text stand for the pictures, as on the
                 command line; not for texts of people whose files these are not.
+            more_like: earlier hits to find more of, by their files' paths or items' ids; also
+                without a text.
+            less_like: earlier hits to find less of, likewise; they leave the results.
 
         Returns:
             The hits, best first; the newest first where the text only filters; diverse ones in
@@ -237,6 +242,7 @@ class Index:
             RerankerError: there is no such reranker, or it does not go with the encoder.
         """
         from mmsearch.search.answer import answer
+        from mmsearch.search.feedback import Feedback
         from mmsearch.search.language.literal import literal
         from mmsearch.search.query import Query
 
@@ -249,6 +255,7 @@ class Index:
             modality=None if modality is None else _modality(modality),
             folder=None if folder is None else _in_home(folder),
             files=files,
+            feedback=Feedback(tuple(map(_item_name, more_like)), tuple(map(_item_name, less_like))),
         )
         return answer(
             self._directory,
@@ -435,6 +442,11 @@ def _absolute(path: StrPath) -> Path:
 def _in_home(path: StrPath) -> Path:
     # Not Path.expanduser(): a file may be called "~draft.jpg" where no user is called "draft".
     return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def _item_name(item: StrPath | int) -> str:
+    """How `mmsearch.search.reference` knows an item."""
+    return f"#{item}" if isinstance(item, int) else os.fspath(item)
 
 
 def _modality(name: Modality | str) -> Modality:

@@ -30,6 +30,7 @@ from mmsearch.cli.output import (
 )
 from mmsearch.items import Modality
 from mmsearch.media.formats import MediaKind, kind_of
+from mmsearch.search.language.grammar import KEYS
 
 if TYPE_CHECKING:
     from mmsearch.items import Hit, MediaInfo
@@ -59,11 +60,13 @@ Put -- before a QUERY that begins with a minus.
 
 def query(
     text: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="QUERY", help="What to look for: words, or the path of an image or recording."
+            metavar="QUERY",
+            help="What to look for: words, or the path of an image or recording.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits at most.")] = 10,
     folder: Annotated[
         Path | None,
@@ -96,6 +99,24 @@ def query(
         bool,
         typer.Option("--no-fold", help="List copies of a photo as hits of their own."),
     ] = False,
+    more_like: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--more-like",
+            metavar="ITEM",
+            help="Find more like this file or item (#12); may be repeated, and stand alone.",
+            show_default=False,
+        ),
+    ] = None,
+    less_like: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--less-like",
+            metavar="ITEM",
+            help="Find less like this file or item, and leave it out; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
     rerank: RerankOption = None,
     budget: BudgetOption = None,
     speech_model: SpeechModelOption = None,
@@ -110,16 +131,18 @@ def query(
     """
     import mmsearch
 
+    if text is None and not more_like:
+        raise typer.BadParameter("say what to look for.", param_hint="QUERY")
     settings = settings_with(
         index=index, device=device, speech_model=speech_model, rerank=rerank, budget=budget
     )
-    asked_by = _medium_of(text)
+    asked_by = None if text is None else _medium_of(text)
     with mmsearch.open(settings.index_path(), device=settings.device) as opened:
         opened.max_megapixels = settings.max_megapixels
         opened.speech_model = settings.speech_model
         started = time.perf_counter()
         asked = text
-        if asked_by in (MediaKind.RECORDING, MediaKind.VIDEO):
+        if text is not None and asked_by in (MediaKind.RECORDING, MediaKind.VIDEO):
             heard = opened.transcribe(text)
             note(f"Heard: {printable(heard)}")
             asked = mmsearch.literal(heard)
@@ -134,6 +157,8 @@ def query(
             budget=settings.budget,
             fold=not no_fold,
             diverse=diverse,
+            more_like=more_like or (),
+            less_like=less_like or (),
         )
         took_ms = (time.perf_counter() - started) * 1000
         encoder = opened.encoder.id
@@ -162,7 +187,8 @@ def _medium_of(text: str) -> MediaKind | None:
     kind = kind_of(path.name)
     if kind is MediaKind.TEXT:  # its name can be looked for; what is in it is no question
         return None
-    if kind is not None and not exists and " " not in text:
+    is_filter = text.partition(":")[0].lower() in KEYS
+    if kind is not None and not exists and " " not in text and not is_filter:
         note(f"There is no file {printable(text)} here, so these words are searched for.")
     if not exists:
         return None

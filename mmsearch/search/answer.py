@@ -16,6 +16,7 @@ from mmsearch.index import IndexDirectory
 from mmsearch.items import Hit
 from mmsearch.search.duplicates.diversify import DEPTH, diversify
 from mmsearch.search.duplicates.fold import Copies, retrieve_distinct
+from mmsearch.search.feedback import with_feedback
 from mmsearch.search.language.tree import Question
 from mmsearch.search.query import Query, read_query
 from mmsearch.search.retrieve import retrieve
@@ -69,7 +70,7 @@ def answer(
     if k < 1:
         raise QueryError(f"The number of hits must be at least 1, not {k}.")
     question = read_query(query)
-    if question.is_listing:
+    if question.is_listing and not query.feedback:
         with directory.snapshot() as snapshot:
             return retrieve(snapshot, question, Sought(()), k, grouped=grouped)
     while True:
@@ -82,6 +83,7 @@ def answer(
                 continue
             origin = snapshot.reader.created_at()
             sought = with_items(embedded, question, snapshot.reader)
+            sought = with_feedback(sought, query.feedback, snapshot.columns)
             first_stage = partial(retrieve, snapshot, question, sought, grouped=grouped)
             if fold:
                 hits, copies = retrieve_distinct(

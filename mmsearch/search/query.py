@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmsearch.errors import QueryError
 from mmsearch.items import Modality
+from mmsearch.search.feedback import Feedback
 from mmsearch.search.language.conditions import InFolder, OfModality
 from mmsearch.search.language.read import read_question
 from mmsearch.search.language.tree import Filter, Question, Term
@@ -24,6 +25,7 @@ class Query:
         modality: only items of this modality.
         folder: only items of files in this folder and below.
         files: whether names of image files in the text stand for the pictures.
+        feedback: what was said of items that earlier queries found.
     """
 
     text: str | None = None
@@ -32,10 +34,13 @@ class Query:
     modality: Modality | None = None
     folder: Path | None = None
     files: bool = False
+    feedback: Feedback = field(default_factory=Feedback)
 
     def __post_init__(self) -> None:
         asked = (self.text, self.image, self.audio)
-        if asked.count(None) == 3 or (self.audio is not None and asked.count(None) != 2):
+        if (asked.count(None) == 3 and not self.feedback) or (
+            self.audio is not None and asked.count(None) != 2
+        ):
             raise QueryError("Give a text or an image to search for, or a recording alone.")
         if self.text is not None and not self.text.strip():
             raise QueryError("The query is empty: say what to look for.")

@@ -31,8 +31,8 @@ def retrieve(
 
     Args:
         snapshot: the index, held still.
-        question: its words and filters count; where it only filters, the newest are the best.
-        sought: the same, embedded.
+        question: its words and filters count.
+        sought: the same, embedded; where that is nothing, the newest are the best.
         k: at most so many hits.
         grouped: a hit for each asset, its best item first and its other candidates listed; else
             a hit for each item.
@@ -44,7 +44,7 @@ def retrieve(
     if k < 1:
         raise QueryError(f"The number of hits must be at least 1, not {k}.")
     ranker: Ranker | Newest
-    if question.is_listing:
+    if not (sought.wanted or sought.unwanted):
         ranker = Newest.of(snapshot.columns, question)
     else:
         ranker = Ranker.of(snapshot, question, sought)

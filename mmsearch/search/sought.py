@@ -39,7 +39,7 @@ class Direction:
     Attributes:
         vector: float32, shape (dim,), unit length.
         medium: which tower it comes from.
-        weight: how much it counts beside the others, above 0.
+        weight: how much it counts beside the others; below 0 for what feedback turned down.
         words: where it is a text, its words.
     """
 
@@ -56,7 +56,8 @@ class Sought:
     Attributes:
         wanted: what hits are near to; may be empty.
         unwanted: what hits do not show or say.
-        itself: ids of the items that were named as examples, which are no answers.
+        itself: ids of items that are no answers: examples that were named, and what feedback
+            turned down.
     """
 
     wanted: tuple[Direction, ...]
@@ -152,7 +153,7 @@ def with_items(sought: Sought, question: Question, reader: CatalogReader) -> Sou
         for term in terms:
             if isinstance(term.subject, Like):
                 items = _items(question, term, term.subject, reader)
-                found[is_wanted].append(_like(items, term.weight, reader))
+                found[is_wanted].append(direction_of(items, term.weight, reader))
                 itself += items if is_wanted else []
     return replace(
         sought,
@@ -160,6 +161,24 @@ def with_items(sought: Sought, question: Question, reader: CatalogReader) -> Sou
         unwanted=(*sought.unwanted, *found[False]),
         itself=tuple(sorted({*sought.itself, *itself})),
     )
+
+
+def direction_of(items: Sequence[int], weight: float, reader: CatalogReader) -> Direction:
+    """What items of the index show together; what they say, where they show nothing.
+
+    Raises:
+        QueryError: none of them has an embedding.
+    """
+    ids, vectors = reader.embeddings(items)
+    if not len(ids):
+        raise QueryError(
+            f"The item #{items[0]} has no embedding yet; run `mmsearch index` to finish it."
+        )
+    records = reader.items(ids.tolist())
+    is_picture = [records[item].modality in Medium.PICTURE.modalities for item in ids.tolist()]
+    medium = Medium.PICTURE if any(is_picture) else Medium.TEXT
+    chosen = vectors[is_picture] if any(is_picture) else vectors
+    return Direction(_unit(chosen.astype(np.float32).sum(axis=0)), medium, weight)
 
 
 def picture_of(
@@ -211,16 +230,6 @@ def _items(question: Question, term: Term, like: Like, reader: CatalogReader) ->
     except QueryError as error:
         assert term.span is not None
         raise syntax_error(question.text, term.span, str(error)) from error
-
-
-def _like(items: Sequence[int], weight: float, reader: CatalogReader) -> Direction:
-    """What items show; what they say, where they show nothing."""
-    ids, vectors = reader.embeddings(items)
-    records = reader.items(ids.tolist())
-    is_picture = [records[item].modality in Medium.PICTURE.modalities for item in ids.tolist()]
-    medium = Medium.PICTURE if any(is_picture) else Medium.TEXT
-    chosen = vectors[is_picture] if any(is_picture) else vectors
-    return Direction(_unit(chosen.astype(np.float32).sum(axis=0)), medium, weight)
 
 
 def _sum(parts: Sequence[tuple[float, Direction]]) -> NDArray[np.float32]:
