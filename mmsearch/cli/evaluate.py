@@ -109,7 +109,7 @@ def evaluate(
         write_per_query(per_query, reports)
         note(f"Wrote {short_path(per_query)}.")
     if misses is not None:
-        write_misses(misses, reports[0])
+        write_misses(misses, reports[0], max_megapixels=settings_with().max_megapixels)
         note(f"Wrote {short_path(misses)}.")
     if failure is not None:
         raise failure
@@ -172,6 +172,7 @@ def _measure_index(
             split=split,
             rerankers=rerankers,
             device=settings.device,
+            max_megapixels=settings.max_megapixels,
             progress=progress,
         )
     yield report
@@ -200,6 +201,8 @@ def _measure_files(
                 dataset,
                 progress=progress,
                 decode=partial(decode_photo, max_megapixels=settings.max_megapixels),
+                device=settings.device,
                 rerankers=rerankers,
+                max_megapixels=settings.max_megapixels,
             )
         yield report

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmsearch.encoders.base import DualEncoder, Embeddings
+from mmsearch.encoders.base import Device, DualEncoder, Embeddings
 from mmsearch.errors import RerankerError
 from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.evaluation.embedding import (
@@ -20,6 +20,7 @@ from mmsearch.evaluation.report import Direction, EvaluationReport, Result, Stag
 from mmsearch.evaluation.second_stage import rerank_stage, takes
 from mmsearch.search.rerank import registry
 from mmsearch.search.rerank.base import Reranker
+from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
 
 __all__ = ["Decode", "EvaluationReport", "Progress", "decode_photo", "evaluate"]
 
@@ -33,7 +34,9 @@ def evaluate(
     *,
     progress: Progress | None = None,
     decode: Decode = decode_photo,
+    device: Device = "auto",
     rerankers: Sequence[str | Reranker] = (),
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
 ) -> EvaluationReport:
     """Encodes a captioned data set and measures retrieval in both directions.
 
@@ -46,18 +49,22 @@ def evaluate(
         dataset: photos with captions.
         progress: told after each batch.
         decode: how photos are read.
+        device: where rerankers' models run.
         rerankers: what ``--rerank`` takes, or rerankers; each looks at the first stage's best.
+        max_megapixels: rerankers do not open larger photos.
 
     Raises:
         DatasetError: a photo cannot be read; the message names it.
         RerankerError: there is no such reranker, or it does not go with the encoder.
     """
-    second = rerankers_for(rerankers, encoder)
+    second = rerankers_for(rerankers, encoder, device=device)
     total = len(dataset.photos) + len(dataset.captions) + queries_to_rerank(second, dataset)
     counter = Counter(progress, total)
     images = embed_photos(encoder, dataset.photos, decode, counter)
     texts = embed_captions(encoder, dataset.captions, counter)
-    return evaluate_embeddings(encoder.id, dataset, images, texts, second, counter)
+    return evaluate_embeddings(
+        encoder.id, dataset, images, texts, second, counter, max_megapixels=max_megapixels
+    )
 
 
 def evaluate_embeddings(
@@ -67,6 +74,8 @@ def evaluate_embeddings(
     texts: Embeddings,
     rerankers: Sequence[Reranker],
     counter: Counter,
+    *,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
 ) -> EvaluationReport:
     """Measures retrieval in both directions.
 
@@ -77,6 +86,7 @@ def evaluate_embeddings(
         texts: likewise, float32, shape (captions, dim).
         rerankers: each looks at the first stage's best.
         counter: told of each query that is reranked.
+        max_megapixels: rerankers do not open larger photos.
     """
     depth = max([DEPTH, *(one.depth for one in rerankers)])
     owners = dataset.photo_of_caption
@@ -95,22 +105,29 @@ def evaluate_embeddings(
     failed: list[RerankerError] = []
     for one in rerankers:
         try:
-            reranked.append(rerank_stage(one, dataset, first, counter))
+            reranked.append(
+                rerank_stage(one, dataset, first, counter, max_megapixels=max_megapixels)
+            )
         except RerankerError as error:  # the rest is worth as much as before
             failed.append(error)
     return EvaluationReport(dataset, first, tuple(reranked), tuple(failed))
 
 
-def rerankers_for(rerankers: Sequence[str | Reranker], encoder: DualEncoder) -> list[Reranker]:
-    """The rerankers that names stand for.
+def rerankers_for(
+    rerankers: Sequence[str | Reranker], encoder: DualEncoder, *, device: Device = "auto"
+) -> list[Reranker]:
+    """The rerankers that names stand for; one that is given twice counts once.
 
     Raises:
         RerankerError: there is no such reranker, it does not go with the encoder, or it can
             judge neither photos nor captions.
     """
     found: list[Reranker] = []
-    for one in rerankers:
-        reranker = registry.get(one)(encoder) if isinstance(one, str) else one
+    loaded = registry.LoadedRerankers(device)
+    for at, one in enumerate(rerankers):
+        if one in rerankers[:at]:
+            continue
+        reranker = loaded.get(one, encoder) if isinstance(one, str) else one
         if not any(takes(reranker, direction) for direction in Direction):
             raise RerankerError(
                 f"The reranker {reranker.name!r} judges neither photos by captions nor captions "

@@ -29,6 +29,7 @@ from mmsearch.items import Modality
 from mmsearch.media.caption_files import CaptionRow
 from mmsearch.media.caption_files.match import match_captions
 from mmsearch.search.rerank.base import Reranker
+from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ def evaluate_index(
     split: str | Path | None = None,
     rerankers: Sequence[str | Reranker] = (),
     device: Device = "auto",
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
     progress: Progress | None = None,
 ) -> EvaluationReport:
     """Measures how well an index's photos are found by caption, and captions by photo.
@@ -52,7 +54,8 @@ def evaluate_index(
             ``mmsearch index --captions`` does it; None for the captions that the index knows.
         split: restricts a caption file as `read_captioned_photos` does.
         rerankers: what ``--rerank`` takes, or rerankers.
-        device: where the encoder runs.
+        device: where the encoder and rerankers' models run.
+        max_megapixels: rerankers do not open larger photos.
         progress: told after each batch of captions, and of each query that is reranked.
 
     Raises:
@@ -82,13 +85,21 @@ def evaluate_index(
     from mmsearch.encoders.registry import reopen
 
     encoder = reopen(known_identity(stored), device=device)
-    second = rerankers_for(rerankers, encoder)
+    second = rerankers_for(rerankers, encoder, device=device)
     counter.total = queries_to_rerank(second, dataset)
     texts = known.embeddings
     if texts is None:
         counter.total += len(dataset.captions)
         texts = embed_captions(encoder, dataset.captions, counter)
-    return evaluate_embeddings(stored.id, dataset, photos.embeddings, texts, second, counter)
+    return evaluate_embeddings(
+        stored.id,
+        dataset,
+        photos.embeddings,
+        texts,
+        second,
+        counter,
+        max_megapixels=max_megapixels,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import numpy as np
 from mmsearch.errors import MediaError, OutputError
 from mmsearch.evaluation.files import require_folder_of, write_file
 from mmsearch.evaluation.report import Direction, EvaluationReport
+from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -101,14 +102,22 @@ def require_picture_suffix(path: Path) -> None:
     require_folder_of(path)
 
 
-def write_misses(path: Path, report: EvaluationReport) -> None:
+def write_misses(
+    path: Path, report: EvaluationReport, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+) -> None:
     """Draws the worst misses of a report's last stage; the suffix chooses the format.
+
+    Args:
+        path: the file.
+        report: of one encoder.
+        max_megapixels: larger photos are not drawn.
 
     Raises:
         OutputError: the suffix is unknown, or the file cannot be written.
     """
     require_picture_suffix(path)
-    write_file(path, [_writers()[path.suffix.lower()](worst_misses(report))])
+    misses = worst_misses(report, max_megapixels=max_megapixels)
+    write_file(path, [_writers()[path.suffix.lower()](misses)])
 
 
 def _writers() -> Mapping[str, Callable[[Misses], bytes]]:
@@ -118,7 +127,12 @@ def _writers() -> Mapping[str, Callable[[Misses], bytes]]:
     return {".html": as_html, ".png": as_png}
 
 
-def worst_misses(report: EvaluationReport, *, count: int = COUNT) -> Misses:
+def worst_misses(
+    report: EvaluationReport,
+    *,
+    count: int = COUNT,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
+) -> Misses:
     """The captions whose photos came last, in the report's last ranking of photos."""
     stage = [s for s in report.stages if Direction.TEXT_TO_IMAGE in s.results][-1]
     ranking = stage.results[Direction.TEXT_TO_IMAGE].ranking
@@ -127,7 +141,7 @@ def worst_misses(report: EvaluationReport, *, count: int = COUNT) -> Misses:
 
     def shown(photo: int, rank: int, score: float) -> Shown:
         if photo not in thumbnails:
-            thumbnails[photo] = _thumbnail(dataset.photos[photo])
+            thumbnails[photo] = _thumbnail(dataset.photos[photo], max_megapixels)
         return Shown(dataset.photos[photo], rank, score, thumbnails[photo])
 
     worst: dict[int, Miss] = {}
@@ -162,11 +176,11 @@ def _cut(caption: str) -> str:
     return caption if len(caption) <= LONGEST else f"{caption[: LONGEST - 1]}…"
 
 
-def _thumbnail(path: Path) -> Image | None:
+def _thumbnail(path: Path, max_megapixels: float) -> Image | None:
     from mmsearch.media.image import read_image_file
 
     try:
-        image = read_image_file(path, min_size=(SIDE, SIDE)).image
+        image = read_image_file(path, max_megapixels=max_megapixels, min_size=(SIDE, SIDE)).image
     except MediaError:
         return None
     image.thumbnail((SIDE, SIDE))

@@ -33,7 +33,12 @@ _Candidates: TypeAlias = Callable[[int, float], Candidate]
 
 
 def rerank_stage(
-    reranker: Reranker, dataset: CaptionedPhotos, first: Stage, counter: Counter
+    reranker: Reranker,
+    dataset: CaptionedPhotos,
+    first: Stage,
+    counter: Counter,
+    *,
+    max_megapixels: float = DEFAULT_MAX_MEGAPIXELS,
 ) -> Stage:
     """What a reranker makes of the first stage, in the directions that it takes.
 
@@ -42,6 +47,7 @@ def rerank_stage(
         dataset: the photos and captions.
         first: the first stage.
         counter: told of each query.
+        max_megapixels: larger photos are not opened.
 
     Raises:
         RerankerError: it failed on a query.
@@ -50,7 +56,9 @@ def rerank_stage(
     for direction, result in first.results.items():
         if takes(reranker, direction):
             rerank_all = _RERANKING[direction]
-            results[direction] = rerank_all(reranker, dataset, result.ranking, counter)
+            results[direction] = rerank_all(
+                reranker, dataset, result.ranking, counter, max_megapixels
+            )
     return Stage(first.encoder, reranker.name, results)
 
 
@@ -62,33 +70,42 @@ def takes(reranker: Reranker, direction: Direction) -> bool:
 
 
 def _rerank_photos(
-    reranker: Reranker, dataset: CaptionedPhotos, first: Ranking, counter: Counter
+    reranker: Reranker,
+    dataset: CaptionedPhotos,
+    first: Ranking,
+    counter: Counter,
+    max_megapixels: float,
 ) -> Result:
     """Looks at the photos again that each caption found."""
 
     def candidate(photo: int, similarity: float) -> Candidate:
         path = dataset.photos[photo]
-        return Candidate(path, Modality.IMAGE, similarity, similarity, None, _opener(path))
+        opener = PictureOpener(path, Modality.IMAGE, 0.0, max_megapixels)
+        return Candidate(path, Modality.IMAGE, similarity, similarity, None, opener, path)
 
     return _rerank_all(reranker, first, lambda at: dataset.captions[at], candidate, counter)
 
 
 def _rerank_captions(
-    reranker: Reranker, dataset: CaptionedPhotos, first: Ranking, counter: Counter
+    reranker: Reranker,
+    dataset: CaptionedPhotos,
+    first: Ranking,
+    counter: Counter,
+    max_megapixels: float,
 ) -> Result:
     """Looks at the captions again that each photo found, unless the photo cannot be read."""
 
     def query(at: int) -> Image | None:
         path = dataset.photos[first.relevance.photo[at]]
         try:
-            return _opener(path)()
+            return PictureOpener(path, Modality.IMAGE, 0.0, max_megapixels)()
         except MediaError as error:
             _log.warning("%s is not reranked: %s", path, error)
             return None
 
     def candidate(caption: int, similarity: float) -> Candidate:
         text = dataset.captions[caption]
-        opener = PictureOpener(Path(), Modality.CAPTION, 0.0, DEFAULT_MAX_MEGAPIXELS)
+        opener = PictureOpener(Path(), Modality.CAPTION, 0.0, max_megapixels)
         return Candidate(text, Modality.CAPTION, similarity, similarity, text, opener)
 
     return _rerank_all(reranker, first, query, candidate, counter)
@@ -98,10 +115,6 @@ _RERANKING = {
     Direction.TEXT_TO_IMAGE: _rerank_photos,
     Direction.IMAGE_TO_TEXT: _rerank_captions,
 }
-
-
-def _opener(path: Path) -> PictureOpener:
-    return PictureOpener(path, Modality.IMAGE, 0.0, DEFAULT_MAX_MEGAPIXELS)
 
 
 def _rerank_all(

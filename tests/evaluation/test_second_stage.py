@@ -12,6 +12,7 @@ from PIL import Image
 from mmsearch.errors import RerankerError, UnknownRerankerError
 from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.evaluation.evaluate import evaluate
+from mmsearch.evaluation.misses import worst_misses
 from mmsearch.evaluation.report import Direction, reports_as_dict
 from mmsearch.items import Modality
 from mmsearch.search.normalise import Medium
@@ -127,6 +128,20 @@ def test_a_reranker_that_fails_takes_nothing_else_along(colours: CaptionedPhotos
     (error,) = report.failed
     assert "'judge' failed: ZeroDivisionError" in str(error)
     assert report.text_to_image == evaluate(TinyEncoder(), colours).text_to_image
+
+
+def test_a_reranker_that_is_named_twice_is_measured_once(colours: CaptionedPhotos) -> None:
+    report = evaluate(TinyEncoder(), colours, rerankers=["testing", "testing"])
+    assert [stage.reranker for stage in report.reranked] == ["testing"]
+
+
+def test_photos_that_are_too_large_are_not_opened(colours: CaptionedPhotos) -> None:
+    report = evaluate(TinyEncoder(), colours, rerankers=["testing"], max_megapixels=0.001)
+    ranking = report.reranked[0].results[Direction.TEXT_TO_IMAGE].ranking
+    assert np.isnan(ranking.reranked).all()
+    misses = worst_misses(report, max_megapixels=0.001).worst
+    assert [miss.right.thumbnail for miss in misses] == [None] * len(misses)
+    assert all(miss.right.thumbnail is not None for miss in worst_misses(report).worst)
 
 
 def test_several_encoders_side_by_side(colours: CaptionedPhotos) -> None:
