@@ -31,6 +31,7 @@ from mmsearch.cli.output import (
 from mmsearch.items import Modality
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.search.language.grammar import KEYS
+from mmsearch.search.language.grammar import KEYS
 
 if TYPE_CHECKING:
     from mmsearch.items import Hit, MediaInfo

@@ -57,13 +57,29 @@ class FaissStore:
             return np.empty(0, dtype=np.float32), np.empty(0, dtype=np.int64)
         parameters = None
         if among is not None:
+            # A bit for each vector: several times faster than a set of ids.
+            bits = np.packbits(self._is_among(among), bitorder="little")
             parameters = faiss.SearchParameters()
-            parameters.sel = faiss.IDSelectorBatch(among)
-        scores, ids = self._index.search(query[np.newaxis], k, params=parameters)
-        found = ids[0] >= 0
-        scores, ids = scores[0][found], ids[0][found]
+            parameters.sel = faiss.IDSelectorBitmap(bits)
+        # The flat index numbers vectors by their places, which the bits are for.
+        scores, places = self._index.index.search(query[np.newaxis], k, params=parameters)
+        found = places[0] >= 0
+        scores, ids = scores[0][found], self._ids[places[0][found]]
         order = np.lexsort((ids, -scores))
         return scores[order], ids[order]
+
+    def _is_among(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which vectors have one of these ids, bool, shape (vectors,)."""
+        is_among = np.zeros(len(self._ids), dtype=bool)
+        if not len(ids):
+            return is_among
+        if self._ids[-1] - self._ids[0] == len(self._ids) - 1:  # no gaps: the usual case
+            held = ids[(ids >= self._ids[0]) & (ids <= self._ids[-1])]
+            is_among[held - self._ids[0]] = True
+        else:
+            places = np.minimum(np.searchsorted(self._ids, ids), len(self._ids) - 1)
+            is_among[places[self._ids[places] == ids]] = True
+        return is_among
 
     def save(self, path: Path, *, generation: int, origin: str) -> None:
         """Replaces the file at ``path`` atomically; see `VectorStore.save`."""
