@@ -60,12 +60,12 @@ def _of_transformer(visual: Any, images: torch.Tensor) -> torch.Tensor | None:
     attention = last.attn
     projected = linear(tokens, attention.in_proj_weight, attention.in_proj_bias)
     query, _, value = (
-        part.unflatten(2, (attention.num_heads, -1)).transpose(1, 2)
+        part.reshape(*part.shape[:2], attention.num_heads, -1).transpose(1, 2)
         for part in projected.chunk(3, dim=2)
     )
     gained = scaled_dot_product_attention(query, query, value).transpose(1, 2).flatten(2)
     pooled = visual.ln_post(attention.out_proj(gained)) @ visual.proj
-    embeddings: torch.Tensor = pooled[0].unflatten(0, visual.grid_size)
+    embeddings: torch.Tensor = pooled[0].reshape(*visual.grid_size, -1)
     return embeddings
 
 
@@ -86,5 +86,5 @@ def _pooled_alone(visual: Any, images: torch.Tensor) -> torch.Tensor | None:
         if not fits or not (by_attention or by_mean):
             return None
         alone = seen[0, prefix:, None, :]
-    embeddings: torch.Tensor = visual.head(trunk.forward_head(alone)).unflatten(0, grid)
+    embeddings: torch.Tensor = visual.head(trunk.forward_head(alone)).reshape(*grid, -1)
     return embeddings
