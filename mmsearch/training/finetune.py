@@ -22,14 +22,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmsearch.encoders.adapted import AffineMap
-from mmsearch.training.align import Standardisation, captions_by_photo
 from mmsearch.training.averaging import Average
 from mmsearch.training.checkpoint import Checkpoint
 from mmsearch.training.features import Progress
 from mmsearch.training.losses import contrastive_loss, unit
 from mmsearch.training.material import Material, photo_features, text_features
 from mmsearch.training.minilm import MiniLM
+from mmsearch.training.pairs import texts_by_photo
 from mmsearch.training.stages import LastStages
+from mmsearch.training.standardise import Standardisation
 from mmsearch.training.views import Halves
 
 
@@ -237,10 +238,10 @@ class Training:
         freeze(towers.text, settings.layers)
         towers.text.set_dropout(settings.text_dropout)
         photos = len(material.views[0])
-        self._captions_of = captions_by_photo(material.photo_of_caption, photos)
+        self._captions_of = texts_by_photo(material.photo_of_caption, photos)
         self._shorts_of = [
             shorts + len(material.photo_of_caption)
-            for shorts in captions_by_photo(material.photo_of_short, photos)
+            for shorts in texts_by_photo(material.photo_of_short, photos)
         ]
         self._generator = np.random.default_rng(settings.seed)
         torch.manual_seed(settings.seed)

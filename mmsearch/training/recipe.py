@@ -31,14 +31,16 @@ from mmsearch.encoders.embedded.manifest import (
 )
 from mmsearch.encoders.embedded.towers import Tokenizer
 from mmsearch.evaluation.datasets import CaptionedPhotos
-from mmsearch.training.align import AlignmentSettings, Standardisation, align
 from mmsearch.training.bank import centroids
 from mmsearch.training.export import export_image_tower, export_text_tower
 from mmsearch.training.features import FeatureStore, ImageFeatures, Progress
 from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, fine_tune
+from mmsearch.training.heads import HeadSettings, fit_heads
 from mmsearch.training.material import Gatherer, Untrained, gather
 from mmsearch.training.minilm import WIDTH as SENTENCE
+from mmsearch.training.pairs import Pairs, Rows
 from mmsearch.training.stages import LastStages
+from mmsearch.training.standardise import Standardisation
 from mmsearch.training.towers import (
     class_names,
     load_image_tower,
@@ -80,7 +82,7 @@ class Recipe:
         photos: the bank that captions are normalised with.
     """
 
-    alignment: AlignmentSettings = field(default_factory=AlignmentSettings)
+    alignment: HeadSettings = field(default_factory=HeadSettings)
     tuning: FineTuning = field(default_factory=FineTuning)
     things: int = 7280
     name_dim: int = 124
@@ -159,15 +161,15 @@ def starting_heads(
         recipe: how to train.
         progress: told of each epoch.
     """
-    image, text = align(
-        untrained.views, untrained.captions, photo_of_caption, recipe.alignment, progress
-    )
+    views = [Rows(view) for view in untrained.views]
+    pairs = Pairs(views, Rows(untrained.captions), photo_of_caption)
+    trained = fit_heads(pairs, recipe.alignment, progress=progress)
     # The first features are the sentence embedding itself.
     width = untrained.captions.shape[1]
     said = AffineMap(np.eye(width, SENTENCE, dtype=np.float32), np.zeros(SENTENCE, np.float32))
     return TowerHeads(
-        image,
-        text,
+        trained.image,
+        trained.text,
         said,
         Standardisation.of(np.concatenate(untrained.views)),
         Standardisation.of(untrained.captions),

@@ -35,13 +35,13 @@ from mmsearch.encoders.embedded.towers import Tokenizer
 from mmsearch.errors import TrainingError
 from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.evaluation.metrics import image_to_text_ranks, text_to_image_ranks
-from mmsearch.training.align import Standardisation
 from mmsearch.training.export import export_image_tower, export_text_tower
 from mmsearch.training.features import Progress
 from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, TuningEpoch, fine_tune
 from mmsearch.training.material import Gatherer, Material, Tokens
 from mmsearch.training.reload import reload_towers
 from mmsearch.training.stages import DEEPEST, SHALLOWEST, LastStages
+from mmsearch.training.standardise import Standardisation
 from mmsearch.training.towers import class_names, other_things
 from mmsearch.training.views import Halves
 

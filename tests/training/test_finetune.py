@@ -11,12 +11,12 @@ import torch
 pytest.importorskip("timm", reason="the extra 'train' is not installed")
 
 from mmsearch.encoders.adapted import AffineMap
-from mmsearch.training.align import Standardisation
 from mmsearch.training.averaging import Average
 from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, TuningEpoch, fine_tune
 from mmsearch.training.material import Material
 from mmsearch.training.minilm import MiniLM
 from mmsearch.training.stages import LastStages
+from mmsearch.training.standardise import Standardisation
 from mmsearch.training.towers import ImageTower
 
 PHOTOS, DIM, SENTENCE = 6, 8, 5

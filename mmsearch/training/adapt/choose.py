@@ -15,7 +15,7 @@ from mmsearch.evaluation.metrics import (
     image_to_text_ranks,
     text_to_image_ranks,
 )
-from mmsearch.training.adapt.pairs import texts_of
+from mmsearch.training.pairs import texts_of
 
 SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 """Of the way from the base to what was learnt."""

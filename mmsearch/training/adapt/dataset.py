@@ -16,7 +16,7 @@ from mmsearch.index import IndexDirectory
 from mmsearch.ingest.overlap import map_ahead
 from mmsearch.items import Failure, Modality
 from mmsearch.media.files import hash_file
-from mmsearch.training.adapt.pairs import texts_of
+from mmsearch.training.pairs import texts_of
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of a step, how much of it is done, and of how much."""

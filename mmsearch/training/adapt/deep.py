@@ -24,9 +24,9 @@ from mmsearch.training.adapt.dataset import (
     split_by_photo,
 )
 from mmsearch.training.adapt.encoded import EncodedCache, View
-from mmsearch.training.adapt.heads import Epoch
 from mmsearch.training.adapt.report import Outcome, Sizes, TrainingReport
 from mmsearch.training.adapt.train import Made, Task, check, keep
+from mmsearch.training.heads import Epoch
 from mmsearch.training.refine import refine, settings_of
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from mmsearch.training.adapt.closed_form import coral, procrustes, ridge, whiten
 from mmsearch.training.adapt.dataset import Progress
 
 if TYPE_CHECKING:
-    from mmsearch.training.adapt.heads import Epoch
-    from mmsearch.training.adapt.pairs import Pairs, Rows
+    from mmsearch.training.heads import Epoch
+    from mmsearch.training.pairs import Pairs, Rows
 
 
 class Method(StrEnum):
@@ -99,7 +99,7 @@ def _train_heads(
 ) -> Learnt:
     from dataclasses import asdict
 
-    from mmsearch.training.adapt.heads import fit_heads, residual_settings
+    from mmsearch.training.heads import fit_heads, residual_settings
 
     settings = residual_settings(train.photos.features.shape[1], seed=seed)
     trained = fit_heads(
@@ -115,14 +115,14 @@ def _train_heads(
 
 
 def _pairs(encoded: EncodedPairs, mirrored: Encoded | None) -> Pairs:
-    from mmsearch.training.adapt.pairs import Pairs
+    from mmsearch.training.pairs import Pairs
 
     views = [encoded.photos] if mirrored is None else [encoded.photos, mirrored]
     return Pairs([_rows(view) for view in views], _rows(encoded.texts), encoded.photo_of_text)
 
 
 def _rows(encoded: Encoded) -> Rows:
-    from mmsearch.training.adapt.pairs import Rows
+    from mmsearch.training.pairs import Rows
 
     return Rows(encoded.features, encoded.embeddings)
 

@@ -11,7 +11,7 @@ from mmsearch.items import Failure
 from mmsearch.training.adapt.choose import Retrieval, Trial
 
 if TYPE_CHECKING:
-    from mmsearch.training.adapt.heads import Epoch
+    from mmsearch.training.heads import Epoch
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from mmsearch.errors import TrainingError
 from mmsearch.training.adapt.choose import SHARES, EncodedPairs, choose
 from mmsearch.training.adapt.closed_form import coral, procrustes, ridge, whitening
 from mmsearch.training.adapt.dataset import LEAST_PHOTOS, split_by_photo
-from mmsearch.training.adapt.heads import HeadSettings, fit_heads, some_of_each
-from mmsearch.training.adapt.pairs import Pairs, Rows
+from mmsearch.training.heads import HeadSettings, fit_heads
+from mmsearch.training.pairs import Pairs, Rows, some_of_each
 
 
 @given(

@@ -75,3 +75,36 @@ def texts_of(
     place[photos] = np.arange(len(photos))
     texts = np.flatnonzero(place[photo_of_text] >= 0)
     return texts, place[photo_of_text[texts]]
+
+
+def texts_by_photo(photo_of_text: NDArray[np.int64], photos: int) -> list[NDArray[np.int64]]:
+    """Which texts each photo has.
+
+    Args:
+        photo_of_text: int64, shape (texts,).
+        photos: how many there are.
+
+    Returns:
+        For each photo the indices of its texts, int64, ascending.
+    """
+    order = np.argsort(photo_of_text, kind="stable")
+    ends = np.cumsum(np.bincount(photo_of_text, minlength=photos))
+    return np.split(order, ends[:-1])
+
+
+def some_of_each(
+    photo_of_text: NDArray[np.int64], count: int, generator: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Draws texts of each photo, without replacement.
+
+    Args:
+        photo_of_text: int64, shape (texts,); each photo has at least one text.
+        count: of each photo, or all that it has where those are fewer.
+        generator: of chance.
+
+    Returns:
+        For each photo the indices of its texts, int64.
+    """
+    shuffled = generator.permutation(len(photo_of_text))
+    photos = int(photo_of_text.max(initial=-1)) + 1
+    return [shuffled[own[:count]] for own in texts_by_photo(photo_of_text[shuffled], photos)]

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmsearch.encoders.adapted import AffineMap
-from mmsearch.encoders.base import Features
-from mmsearch.training.adapt.pairs import Pairs, Rows
 from mmsearch.training.losses import contrastive_loss, unit
+from mmsearch.training.pairs import Pairs, Rows, some_of_each
+from mmsearch.training.standardise import Standardisation
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with the name of a step, how much of it is done, and of how much."""
@@ -113,8 +113,8 @@ def fit_heads(
         best = run.execute(held_out, progress)
     image, text = run.heads
     return TrainedHeads(
-        image_scale.folded(image),
-        text_scale.folded(text),
+        image_scale.fold_into(image),
+        text_scale.fold_into(text),
         run.history,
         best,
         run.temperature.item(),
@@ -236,25 +236,6 @@ def _embed(head: nn.Linear, rows: _Tensors, dropout: float) -> Tensor:
     return unit(added if rows.base is None else rows.base + added)
 
 
-def some_of_each(
-    photo_of_text: NDArray[np.int64], count: int, generator: np.random.Generator
-) -> list[NDArray[np.int64]]:
-    """Draws texts of each photo, without replacement.
-
-    Args:
-        photo_of_text: int64, shape (texts,); each photo has at least one text.
-        count: of each photo, or all that it has where those are fewer.
-        generator: of chance.
-
-    Returns:
-        For each photo the indices of its texts, int64.
-    """
-    shuffled = generator.permutation(len(photo_of_text))
-    order = shuffled[np.argsort(photo_of_text[shuffled], kind="stable")]
-    ends = np.cumsum(np.bincount(photo_of_text))
-    return [own[:count] for own in np.split(order, ends[:-1])]
-
-
 def fitted_temperature(pairs: Pairs) -> float:
     """The temperature at which the base explains the pairs best, by its contrastive loss.
 
@@ -285,36 +266,3 @@ def residual_settings(features: int, *, seed: int) -> HeadSettings:
 DEFAULT_TEMPERATURE = 1 / 30
 _TEMPERATURES = np.geomspace(1 / 200, 1 / 2, 47, dtype=np.float32)
 _TEMPERATURE_PHOTOS = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Standardisation:
-    """Brings each feature to mean 0 and standard deviation 1.
-
-    Attributes:
-        mean: float32, shape (features,).
-        deviation: float32, shape (features,), positive.
-    """
-
-    mean: Features
-    deviation: Features
-
-    @classmethod
-    def of(cls, rows: Features) -> Standardisation:
-        """The standardisation of some rows; features that hardly vary are left small."""
-        deviation = rows.std(axis=0)
-        return cls(rows.mean(axis=0), deviation + _LEAST * max(float(deviation.mean()), _TINY))
-
-    def __call__(self, rows: Features) -> Features:
-        """Standardised rows."""
-        return (rows - self.mean) / self.deviation
-
-    def folded(self, head: nn.Linear) -> AffineMap:
-        """The map of rows as they come, from a head that was trained on standardised ones."""
-        weight = head.weight.detach().numpy().T / self.deviation[:, None]
-        bias = head.bias.detach().numpy() - self.mean @ weight
-        return AffineMap(weight.astype(np.float32), bias.astype(np.float32))
-
-
-_LEAST = np.float32(0.01)  # of the mean deviation
-_TINY = 1e-6
