@@ -46,7 +46,7 @@ class Likeness:
     Attributes:
         agreement: correlation of the slopes of light, -1 to 1, float64, shape (n,).
         disagreement: of the place where they differ most, the share of slopes that the other
-            does not explain; 0 and up, float64, shape (n,).
+            does not explain; 0 and up, float64, shape (n,). 1 where they do not agree anyway.
         colour: mean absolute difference of the colours, of 255, float64, shape (n,).
     """
 
@@ -126,13 +126,22 @@ def _slopes_compared(
     total, other_total = own.sum((1, 2)) + noise, other.sum((1, 2)) + noise
     agreement = common.sum((1, 2)) / np.sqrt(total * other_total)
 
-    gain = np.sqrt(other_total / total)[:, np.newaxis, np.newaxis]  # more contrast is no difference
-    own, common = _places(own * gain**2), _places(common * gain)
-    other = _places(other)
+    disagreement = np.ones(len(agreement))
+    alike = np.flatnonzero(agreement >= AGREEMENT)
+    # Gain: more contrast is no difference.
+    gain = np.sqrt(other_total[alike] / total[alike])[:, np.newaxis, np.newaxis]
+    disagreement[alike] = _worst_place(own[alike] * gain**2, other[alike], common[alike] * gain)
+    return agreement, disagreement
+
+
+def _worst_place(
+    own: NDArray[np.float64], other: NDArray[np.float64], common: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The highest share of slopes that the other photo does not explain, shape (n,)."""
+    own, other, common = _places(own), _places(other), _places(common)
     usual = (own + other).mean((1, 2), keepdims=True) / 2
-    unexplained = own + other - 2 * common
-    share = unexplained / (own + other + usual + 2 * _NOISE * _PLACE**2)
-    return agreement, share.max((1, 2))
+    share = (own + other - 2 * common) / (own + other + usual + 2 * _NOISE * _PLACE**2)
+    return np.asarray(share.max((1, 2)))
 
 
 def _slopes(light: Thumbnails) -> tuple[Thumbnails, Thumbnails]:
