@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from mmsearch.catalog.columns import Columns
 from mmsearch.items import Modality
-from mmsearch.search.calibrate import of_words
 from mmsearch.search.lookup import gains
 from mmsearch.search.sought import Direction
 from mmsearch.search.words import Words
@@ -30,6 +29,9 @@ WEIGHT = 0.75
 
 _EVEN, _SLOPE = 2.0, 2.0
 """Deviations above the mean where something is as likely there as not, and how steeply."""
+
+_NAMED, _COVERAGE_POWER = 0.95, 3
+"""How likely something is there that is named in full; sharing a word or two says little."""
 
 _LEAST = 1e-6  # of a probability, before its logarithm is taken
 
@@ -87,7 +89,8 @@ def _named(columns: Columns, words: Words, texts: int) -> NDArray[np.float64] | 
     if not len(found.ids):
         return None
     named = np.zeros(len(columns.items))
-    named[np.searchsorted(columns.items, found.ids)] = of_words(found.coverage_of(found.ids))
+    coverage = found.coverage_of(found.ids)
+    named[np.searchsorted(columns.items, found.ids)] = _NAMED * coverage**_COVERAGE_POWER
     codes = [columns.modality_code(one) for one in _ABOUT_ALL]
     about_all = np.isin(columns.modalities, codes)
     of_asset = np.zeros(len(columns.assets))
