@@ -19,7 +19,7 @@ from mmsearch.search.duplicates.prints import Prints
 COARSE = 0.7
 """Correlation of `Prints.coarse` below which two photos need not be looked at more closely."""
 
-AGREEMENT = 0.75
+AGREEMENT = 0.76
 """Correlation of the slopes of light, from which on photos are copies."""
 
 DISAGREEMENT = 0.4
@@ -35,7 +35,8 @@ _OBVIOUS = 0.9  # correlation from which on photos need not be moved
 _HOPELESS = 0.4  # correlation after aligning at half the size; no copy gets so little
 _STEPS = 4
 _BATCH = 512  # pairs at once: some 60 MB
-_NOISE = 6.0  # squared grey levels of slope in a cell that mean nothing
+_NOISE = 0.7  # squared softened slope in a cell that means nothing
+_SOFTNESS = 2.0  # grey levels
 _PLACE, _STRIDE = 8, 4  # cells of a place, and from one to the next
 
 
@@ -145,9 +146,13 @@ def _worst_place(
 
 
 def _slopes(light: Thumbnails) -> tuple[Thumbnails, Thumbnails]:
-    """Differences to the cell below and to the right, shape (n, side - 1, side - 1)."""
+    """Differences to the cell below and to the right, shape (n, side - 1, side - 1).
+
+    Steep ones are softened, or the margins of two pages would outweigh what is written on them.
+    """
     corner = light[:, :-1, :-1]
-    return light[:, 1:, :-1] - corner, light[:, :-1, 1:] - corner
+    down, across = light[:, 1:, :-1] - corner, light[:, :-1, 1:] - corner
+    return down / np.sqrt(np.abs(down) + _SOFTNESS), across / np.sqrt(np.abs(across) + _SOFTNESS)
 
 
 def _places(cells: NDArray[np.float64]) -> NDArray[np.float64]:
