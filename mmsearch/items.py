@@ -77,8 +77,7 @@ class Hit:
         rank: 1 for the best.
         score: what the first stage orders hits by, from meaning and words together; comparable
             only within one query. Hits that were ``reranked`` are ordered by that instead.
-        relevance: calibrated probability in 0..1 that the hit answers the query; None while
-            the index has no calibration.
+        relevance: calibrated probability in 0..1 that the hit answers the query.
         path: the asset's file.
         modality: what kind of item was hit.
         item: the item's id, stable while the file stays in the index.
@@ -91,6 +90,8 @@ class Hit:
             within one query and modality; None where the query has no vector.
         reranked: what the reranker scores the hit, comparable only within one query; None where
             none judged it.
+        answered: calibrated probability in 0..1 that anything of the hit's medium, pictures or
+            texts, answers the query: where it is low, even the best hit is there by chance.
         others: the other items of the asset that answer the query, best first; their ranks
             count within the asset.
         copies: the hits that show the same and are folded into this one, best first; their
@@ -110,6 +111,7 @@ class Hit:
     info: MediaInfo = field(default_factory=MediaInfo)
     similarity: float | None = None
     reranked: float | None = None
+    answered: float | None = None
     others: tuple[Hit, ...] = ()
     copies: tuple[Hit, ...] = ()
 

@@ -51,5 +51,6 @@ class Newest:
             similarities=np.full(len(ids), np.nan, np.float32),
             scores=np.zeros(len(ids)),
             relevance=np.ones(len(ids)),
+            answered=np.ones(len(ids)),
             unseen=0.0 if len(ids) < len(self.ids) else -np.inf,
         )

@@ -66,29 +66,19 @@ class Background:
     deviation: float
 
 
-# Measured on Flickr8k dev with the embedded encoder.
-_EMBEDDED_TEXTS = Background(0.46, 0.088)
-_EMBEDDED_PICTURES = Background(0.50, 0.079)
-_EMBEDDED_MIXED = Background(0.021, 0.068)
-# About what CLIP models have.
+# About what dual encoders have.
 _SAME_MEDIUM = Background(0.5, 0.1)
-_MIXED = Background(0.15, 0.05)
+_MIXED = Background(0.1, 0.06)
 
 
-def background(encoder: str, asked: Medium, found: Medium) -> Background:
-    """What to expect where an index holds too few items to tell.
+def unrelated(asked: Medium, found: Medium) -> Background:
+    """What to expect of any encoder, where an index knows nothing of its own.
 
     Args:
-        encoder: the encoder's name.
         asked: medium of the query.
         found: medium of the items.
     """
-    embedded = encoder.startswith("embedded")
-    if asked is not found:
-        return _EMBEDDED_MIXED if embedded else _MIXED
-    if not embedded:
-        return _SAME_MEDIUM
-    return _EMBEDDED_TEXTS if asked is Medium.TEXT else _EMBEDDED_PICTURES
+    return _SAME_MEDIUM if asked is found else _MIXED
 
 
 @dataclass(frozen=True, slots=True)

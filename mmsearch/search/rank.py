@@ -15,14 +15,15 @@ from numpy.typing import NDArray
 
 from mmsearch.catalog.columns import Columns
 from mmsearch.index import Snapshot
-from mmsearch.search.calibrate import calibration, either, of_words
+from mmsearch.search.calibrate.judge import Judge
+from mmsearch.search.calibrate.words import either, of_words
 from mmsearch.search.exclude import WEIGHT as EXCLUSION_WEIGHT
 from mmsearch.search.exclude import Exclusion
 from mmsearch.search.filters import passing_items
 from mmsearch.search.language.conditions import Mask
 from mmsearch.search.language.tree import Question
 from mmsearch.search.lookup import Gains, gains
-from mmsearch.search.normalise import LAST, SAMPLE, Medium, Scale, background, scale_of
+from mmsearch.search.normalise import LAST, SAMPLE, Background, Medium, Scale, scale_of
 from mmsearch.search.sought import Sought
 from mmsearch.vectors.base import VectorStore
 
@@ -36,6 +37,7 @@ class Candidates:
         similarities: inner products with the query, float32, shape (n,).
         scores: float64, shape (n,), descending, equal ones by ascending id.
         relevance: probability that each answers the query, float64, shape (n,).
+        answered: probability that anything of its medium does, float64, shape (n,).
         unseen: what an item that is no candidate scores at most by its similarity.
     """
 
@@ -43,21 +45,29 @@ class Candidates:
     similarities: NDArray[np.float32]
     scores: NDArray[np.float64]
     relevance: NDArray[np.float64]
+    answered: NDArray[np.float64]
     unseen: float
 
     @classmethod
     def best_of(cls, parts: list[Candidates]) -> Candidates:
         """Several media's candidates in one ranking."""
         if not parts:
-            nothing = np.empty(0)
-            return cls(np.empty(0, np.int64), np.empty(0, np.float32), nothing, nothing, -np.inf)
+            ids, similarities, nothing = np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0)
+            return cls(ids, similarities, nothing, nothing, nothing, -np.inf)
         ids = np.concatenate([part.ids for part in parts])
         scores = np.concatenate([part.scores for part in parts])
         similarities = np.concatenate([part.similarities for part in parts])
         relevance = np.concatenate([part.relevance for part in parts])
+        answered = np.concatenate([part.answered for part in parts])
         order = np.lexsort((ids, -scores))
-        unseen = max(part.unseen for part in parts)
-        return cls(ids[order], similarities[order], scores[order], relevance[order], unseen)
+        return cls(
+            ids[order],
+            similarities[order],
+            scores[order],
+            relevance[order],
+            answered[order],
+            unseen=max(part.unseen for part in parts),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ class Ranker:
         vectors: the vector store.
         vector: where to search, rounded to float16 as the stored embeddings are.
         sought: what is sought.
-        encoder: the encoder's name.
+        judge: says how likely candidates answer.
         everything: all item ids by medium.
         passing: those that pass the filters; media without any are left out.
         gains: what the query's words are worth to these; media where they are not found are left
@@ -79,7 +89,7 @@ class Ranker:
     vectors: VectorStore
     vector: NDArray[np.float32]
     sought: Sought
-    encoder: str
+    judge: Judge
     everything: Mapping[Medium, NDArray[np.int64]]
     passing: Mapping[Medium, NDArray[np.int64]]
     gains: Mapping[Medium, Gains]
@@ -110,7 +120,7 @@ class Ranker:
             vectors=snapshot.vectors,
             vector=_stored(sought.pull),
             sought=sought,
-            encoder=snapshot.encoder.name,
+            judge=Judge.of(snapshot.reader),
             everything=everything,
             passing=passing,
             gains={
@@ -154,13 +164,18 @@ class Ranker:
         self, vector: NDArray[np.float32], asked: Medium, ids: NDArray[np.int64], medium: Medium
     ) -> NDArray[np.float64]:
         """How far items' similarities to a vector are above their medium's mean, in deviations."""
-        known = background(self.encoder, asked, medium)
+        known = self.judge.expected(vector, asked, medium, self.everything[medium])
         scale = scale_of(self._sample(vector, medium), np.empty(0, np.float32), known)
+        return (self._similarities(vector, ids) - scale.mean) / scale.deviation
+
+    def _similarities(
+        self, vector: NDArray[np.float32], ids: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Similarities of items to a vector, in the order of the ids."""
         similarities, found = self.vectors.search(vector, len(ids), among=np.sort(ids))
-        in_order_of_ids = similarities[np.argsort(found)]
         values = np.empty(len(ids))
-        values[np.argsort(ids)] = in_order_of_ids
-        return (values - scale.mean) / scale.deviation
+        values[np.argsort(ids)] = similarities[np.argsort(found)]
+        return values
 
     def _best_of(self, medium: Medium, depth: int) -> Candidates:
         ids = self.passing[medium]
@@ -168,13 +183,12 @@ class Ranker:
         similarities, found = nearest
         exhausted = len(found) < depth
         scale = self.scale(medium, similarities)
-        calibrated = calibration(self.sought.medium, medium)
         if medium not in self.gains:
             alone = len(self.passing) == 1 and not self.gains and not self.exclusions
             scores = similarities.astype(np.float64) if alone else scale(similarities)
-            relevance = calibrated.relevance(similarities, scale)
             unseen = -np.inf if exhausted else scores[-1]
-            return Candidates(found, similarities, scores, relevance, unseen)
+            relevance, answered = self._judged(medium, found, similarities, scale)
+            return Candidates(found, similarities, scores, relevance, answered, unseen)
         unseen = -np.inf if exhausted else scale(similarities)[-1]
         # Of many items with the same words, the most similar count; likewise of those with the
         # most telling words, which may be far less similar than others with some.
@@ -187,10 +201,47 @@ class Ranker:
         gained = telling.of(found)
         scores = np.where(gained > 0, scale.at_least_mean(similarities), scale(similarities))
         scores += gained
-        relevance = either(
-            calibrated.relevance(similarities, scale), of_words(telling.coverage_of(found))
+        relevance, answered = self._judged(medium, found, similarities, scale)
+        literally = of_words(telling.coverage_of(found))
+        return Candidates(
+            found,
+            similarities,
+            scores,
+            either(relevance, literally),
+            either(answered, literally),
+            unseen,
         )
-        return Candidates(found, similarities, scores, relevance, unseen)
+
+    def _judged(
+        self,
+        medium: Medium,
+        ids: NDArray[np.int64],
+        similarities: NDArray[np.float32],
+        scale: Scale,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Relevance of candidates and of the whole medium, by meaning alone."""
+        wanted = self.sought.vector
+        if wanted is None:  # all that does not show what is excluded answers
+            return np.ones(len(ids)), np.ones(len(ids))
+        asked = self.sought.medium
+        if self.sought.unwanted:  # which `exclusions` judge, and the search has moved away from
+            wanted = _stored(wanted)
+            similarities = self._similarities(wanted, ids)
+            known = self.judge.expected(wanted, asked, medium, self.everything[medium])
+            scale = scale_of(self._sample(wanted, medium), similarities[:0], known)
+        else:
+            known = self._known(medium)
+        judgement = self.judge.judge(
+            wanted,
+            asked,
+            medium,
+            ids,
+            similarities,
+            scale=scale,
+            expected=known,
+            items=len(self.passing[medium]),
+        )
+        return judgement.relevance, np.full(len(ids), judgement.answered)
 
     def _search(
         self, ids: NDArray[np.int64], depth: int
@@ -201,8 +252,14 @@ class Ranker:
     def scale(self, medium: Medium, best: NDArray[np.float32]) -> Scale:
         """How similarities to a medium are read: from a sample of all of it, filtered or not."""
         sample = self._sample(self.vector, medium)
-        known = self.sought.background(lambda asked: background(self.encoder, asked, medium))
-        return scale_of(sample, best, known)
+        return scale_of(sample, best, self._known(medium))
+
+    def _known(self, medium: Medium) -> Background:
+        """What unrelated items of a medium have."""
+        items = self.everything[medium]
+        return self.sought.background(
+            lambda asked: self.judge.expected(self.vector, asked, medium, items)
+        )
 
     def _sample(self, vector: NDArray[np.float32], medium: Medium) -> NDArray[np.float32]:
         """Similarities of a sample of a medium to a vector."""

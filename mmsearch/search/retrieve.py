@@ -67,6 +67,7 @@ def _hits(reader: CatalogReader, candidates: Candidates) -> list[Hit]:
         candidates.scores.tolist(),
         candidates.similarities.tolist(),
         candidates.relevance.tolist(),
+        candidates.answered.tolist(),
         strict=True,
     )
     return [
@@ -74,6 +75,7 @@ def _hits(reader: CatalogReader, candidates: Candidates) -> list[Hit]:
             rank=rank,
             score=score,
             relevance=relevance,
+            answered=answered,
             path=item.path,
             modality=item.modality,
             item=item.id,
@@ -84,7 +86,7 @@ def _hits(reader: CatalogReader, candidates: Candidates) -> list[Hit]:
             info=item.info,
             similarity=None if isnan(similarity) else similarity,
         )
-        for rank, (item_id, score, similarity, relevance) in enumerate(rows, 1)
+        for rank, (item_id, score, similarity, relevance, answered) in enumerate(rows, 1)
         for item in (items[item_id],)
     ]
 

@@ -1,9 +1,6 @@
-"""How likely it is that an item answers a query: scores become probabilities.
+"""How likely it is that an item answers a query: similarities become probabilities.
 
-`relevance` turns similarities and matched words into a probability. ``docs/relevance.md``
-has the evidence.
+`evidence` holds what is known of a query as a whole, `calibration` turns that into probabilities,
+`judge` does so for the candidates of a search, `words` for words that match, and `cut` says which
+hits are worth showing. ``docs/relevance.md`` has the evidence.
 """
-
-from mmsearch.search.calibrate.relevance import Calibration, calibration, either, of_words
-
-__all__ = ["Calibration", "calibration", "either", "of_words"]

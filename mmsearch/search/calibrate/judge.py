@@ -1,0 +1,125 @@
+"""Judges the candidates of one query in one medium."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmsearch.catalog.reader import CatalogReader
+from mmsearch.search.calibrate.calibration import calibration
+from mmsearch.search.calibrate.evidence import Chance, Evidence
+from mmsearch.search.normalise import Background, Medium, Scale, unrelated
+
+_SAMPLE = 50  # items that tell what unrelated pairs have
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is thought of candidates.
+
+    Attributes:
+        relevance: probability that each answers the query, float64, shape (n,).
+        answered: probability that anything in the medium does.
+    """
+
+    relevance: NDArray[np.float64]
+    answered: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Knows what chance looks like under the encoder of an index.
+
+    Attributes:
+        reader: the catalog.
+        chance: texts in general; None in an index that was made before they were kept, where
+            the query's own similarities must do.
+    """
+
+    reader: CatalogReader
+    chance: Chance | None
+
+    @classmethod
+    def of(cls, reader: CatalogReader) -> Judge:
+        """Reads what the index keeps."""
+        vectors = reader.background()
+        return cls(reader, None if vectors is None else Chance(vectors.astype(np.float32)))
+
+    def expected(
+        self,
+        vector: NDArray[np.float32],
+        asked: Medium,
+        found: Medium,
+        items: NDArray[np.int64],
+    ) -> Background:
+        """What unrelated pairs of a query and items have, however few items there are.
+
+        Args:
+            vector: the query's, shape (dim,).
+            asked: its medium.
+            found: medium of the items.
+            items: all items of that medium, by id.
+        """
+        if self.chance is None or asked is found is Medium.PICTURE:
+            return unrelated(asked, found)
+        if asked is Medium.PICTURE:
+            return self.chance.unrelated(vector[np.newaxis])
+        _, vectors = self.reader.embeddings(items[:: max(1, -(-len(items) // _SAMPLE))])
+        return self.chance.unrelated(vectors) if len(vectors) else unrelated(asked, found)
+
+    def judge(
+        self,
+        vector: NDArray[np.float32],
+        asked: Medium,
+        found: Medium,
+        ids: NDArray[np.int64],
+        similarities: NDArray[np.floating],
+        *,
+        scale: Scale,
+        expected: Background,
+        items: int,
+    ) -> Judgement:
+        """Judges candidates by their similarities to a query.
+
+        Args:
+            vector: the query's, shape (dim,).
+            asked: its medium.
+            found: medium of the candidates.
+            ids: item ids of the candidates, the nearest of the medium among them, shape (n,).
+            similarities: of the same, shape (n,).
+            scale: of the query in the medium.
+            expected: what unrelated pairs have, as `expected` says.
+            items: how many the medium has.
+        """
+        if not len(ids):
+            return Judgement(np.empty(0), 0.0)
+        levels = self._levels(vector, asked, found, ids)
+        order = np.argsort(-similarities, kind="stable")
+        best_levels = None if levels is None else levels[order]
+        evidence = Evidence.of(
+            similarities[order],
+            best_levels,
+            mean=scale.mean,
+            unit=scale.deviation if levels is None else expected.deviation,
+            items=items,
+        )
+        calibrated = calibration(asked, found, levels=levels is not None)
+        relevance = calibrated.relevance(similarities, levels, evidence)
+        return Judgement(relevance, calibrated.answered(evidence))
+
+    def _levels(
+        self,
+        vector: NDArray[np.float32],
+        asked: Medium,
+        found: Medium,
+        ids: NDArray[np.int64],
+    ) -> NDArray[np.float64] | None:
+        """What texts in general reach where a query is compared with items, shape (n,)."""
+        if self.chance is None or asked is found is Medium.PICTURE:
+            return None
+        if asked is Medium.PICTURE:
+            return np.repeat(self.chance.levels(vector[np.newaxis]), len(ids))
+        stored, vectors = self.reader.embeddings(ids)
+        return self.chance.levels(vectors)[np.searchsorted(stored, ids)]
