@@ -173,9 +173,8 @@ def main() -> None:
         encoder = load(arguments.model)
         print(f"{encoder.id}, Flickr8k {arguments.split}, {arguments.photos} photos\n")
         captioned = dataset_of(arguments.flickr8k, arguments.split, arguments.photos)
-        print(
-            f"regions, first look: {first_look(encoder, captioned.photos[:10]):.0f} ms of a core a photo\n"
-        )
+        cost = first_look(encoder, captioned.photos[:10])
+        print(f"regions, first look: {cost:.0f} ms of a core a photo\n")
         print(measured(encoder, captioned, arguments.rerank), flush=True)
         small = small_things(arguments.imagenet, Path(folder), arguments.small)
         print(f"\nSmall things in {arguments.small} photos\n")

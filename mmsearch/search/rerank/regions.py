@@ -111,12 +111,10 @@ def combined(wholes: NDArray[np.float64], parts: NDArray[np.float64]) -> Scores:
     Returns:
         shape (n,), NaN where ``parts`` is.
     """
-    scores: Scores = np.logaddexp(SHARPNESS * _standing_out(wholes), SHARPNESS * _spread(parts))
+    known = np.nan_to_num(_spread(wholes))  # as good as the average where it is not known
+    with np.errstate(invalid="ignore"):  # NaN
+        scores: Scores = np.logaddexp(SHARPNESS * known, SHARPNESS * _spread(parts))
     return scores
-
-
-def _standing_out(wholes: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.nan_to_num(_spread(wholes))  # as good as the average where it is not known
 
 
 def _spread(values: NDArray[np.float64]) -> NDArray[np.float64]:
