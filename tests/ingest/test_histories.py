@@ -214,7 +214,7 @@ class AnyHistory(RuleBasedStateMachine):
 
 def contents(index: mmsearch.Index) -> Counter[tuple[object, ...]]:
     """Every item, with its likeness to a text."""
-    hits = index.search("red", k=1000, grouped=False)
+    hits = index.search("red", k=1000, grouped=False, fold=False)
     return Counter(
         (str(h.path), h.modality, h.text, h.start, h.end, round(h.similarity or 0, 2)) for h in hits
     )

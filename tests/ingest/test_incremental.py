@@ -42,7 +42,7 @@ def counts(report: mmsearch.IndexReport) -> tuple[int, int, int, int, int]:
 
 
 def names(index: mmsearch.Index, text: str = "red") -> list[str]:
-    return [hit.path.name for hit in index.search(text, k=100)]
+    return [hit.path.name for hit in index.search(text, k=100, fold=False)]
 
 
 def test_a_second_run_reads_nothing(index, photos, encoder) -> None:
