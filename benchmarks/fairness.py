@@ -26,9 +26,10 @@ from mmsearch.encoders.registry import load
 from mmsearch.index import Snapshot
 from mmsearch.items import Hit, Modality
 from mmsearch.search.normalise import Medium
-from mmsearch.search.query import Query
+from mmsearch.search.query import Query, read_query
 from mmsearch.search.rank import Ranker
 from mmsearch.search.retrieve import retrieve
+from mmsearch.search.sought import Sought
 
 OTHER = {"dev": "train", "test": "dev"}
 PHOTOS = 1000
@@ -45,14 +46,16 @@ class Asked:
 
 def first_ten(snapshot: Snapshot, asked: Asked, only: Modality | None) -> list[Hit]:
     """What a search gives."""
-    return retrieve(snapshot, Query(text=asked.text, modality=only), asked.vector, 10)
+    question = read_query(Query(text=asked.text, modality=only))
+    return retrieve(snapshot, question, Sought.text(asked.vector), 10)
 
 
 def first_ten_by_vectors(
     snapshot: Snapshot, asked: Asked, only: Modality | None, *, raw: bool
 ) -> list[Hit]:
     """The same by similarity alone: the query is given without its words."""
-    ranker = Ranker.of(snapshot, Query(text="?", modality=only), asked.vector)
+    question = read_query(Query(text="?", modality=only))
+    ranker = Ranker.of(snapshot, question, Sought.text(asked.vector))
     ids, scores = [], []
     for medium, held in ranker.passing.items():
         similarities, found = snapshot.vectors.search(asked.vector, 100, among=held)

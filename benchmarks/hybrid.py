@@ -31,9 +31,10 @@ from mmsearch.encoders.registry import load
 from mmsearch.evaluation.evaluate import decode_photo
 from mmsearch.index import IndexDirectory, Snapshot
 from mmsearch.items import MediaInfo, Modality
-from mmsearch.search.query import Query
+from mmsearch.search.query import Query, read_query
 from mmsearch.search.rank import Ranker
 from mmsearch.search.retrieve import retrieve
+from mmsearch.search.sought import Sought
 from mmsearch.search.words import parse_words
 
 HERE = Path(__file__).parent
@@ -203,11 +204,12 @@ class Rankings:
 
     def mmsearch(self, asked: Asked) -> list[int]:
         """What a search gives."""
-        query = Query(text=asked.text)
-        return [hit.asset for hit in retrieve(self._snapshot, query, asked.vector, DEPTH)]
+        question, sought = read_query(Query(text=asked.text)), Sought.text(asked.vector)
+        return [hit.asset for hit in retrieve(self._snapshot, question, sought, DEPTH)]
 
     def _ranker(self, asked: Asked) -> Ranker:
-        return Ranker.of(self._snapshot, Query(text=asked.text), asked.vector)
+        question = read_query(Query(text=asked.text))
+        return Ranker.of(self._snapshot, question, Sought.text(asked.vector))
 
     def _inner_products(self, asked: Asked) -> NDArray[np.float64]:
         scores, ids = self._snapshot.vectors.search(asked.vector, len(self._items))

@@ -55,6 +55,16 @@ class Columns:
         """What stands for a modality in ``modalities``."""
         return _MODALITIES.index(modality)
 
+    def of_modality(self, *modalities: Modality) -> NDArray[np.bool_]:
+        """Which items have one of some modalities, bool, shape (items,)."""
+
+        def compare() -> NDArray[np.bool_]:
+            wanted = np.zeros(len(_MODALITIES), dtype=bool)
+            wanted[[self.modality_code(one) for one in modalities]] = True
+            return wanted[self.modalities]
+
+        return self._once(("modality", *sorted(modalities)), compare)
+
     @cached_property
     def assets(self) -> NDArray[np.int64]:
         """Asset ids, int64, ascending, shape (assets,)."""

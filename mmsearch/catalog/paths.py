@@ -7,6 +7,7 @@ text; any other as a blob of its bytes, so that nothing is lost and most rows st
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def relative_to_index(source: Path, index: Path) -> str:
     return str(source)
 
 
+@lru_cache(maxsize=256)
 def resolve_source(stored: str, index: Path) -> Path:
     """The absolute path that `relative_to_index` was given."""
     return Path(os.path.normpath(index / stored))

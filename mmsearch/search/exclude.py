@@ -91,8 +91,7 @@ def _named(columns: Columns, words: Words, texts: int) -> NDArray[np.float64] | 
     named = np.zeros(len(columns.items))
     coverage = found.coverage_of(found.ids)
     named[np.searchsorted(columns.items, found.ids)] = _NAMED * coverage**_COVERAGE_POWER
-    codes = [columns.modality_code(one) for one in _ABOUT_ALL]
-    about_all = np.isin(columns.modalities, codes)
+    about_all = columns.of_modality(*_ABOUT_ALL)
     of_asset = np.zeros(len(columns.assets))
     np.maximum.at(of_asset, columns.asset_of_item[about_all], named[about_all])
     return np.where(about_all, of_asset[columns.asset_of_item], named)

@@ -278,8 +278,7 @@ def _by_medium(columns: Columns, among: Mask | None) -> dict[Medium, NDArray[np.
     """Item ids by medium, ascending; media without any are left out."""
     found: dict[Medium, NDArray[np.int64]] = {}
     for medium in Medium:
-        codes = [columns.modality_code(one) for one in medium.modalities]
-        mask = np.isin(columns.modalities, codes)
+        mask = columns.of_modality(*medium.modalities)
         ids = columns.items[mask if among is None else mask & among]
         if len(ids):
             found[medium] = ids

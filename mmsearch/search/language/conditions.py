@@ -42,7 +42,7 @@ class OfModality:
 
     def met(self, columns: Columns) -> Mask:
         """See `Condition`."""
-        return np.isin(columns.modalities, [columns.modality_code(one) for one in self.modalities])
+        return columns.of_modality(*self.modalities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ class Has:
     def met(self, columns: Columns) -> Mask:
         """See `Condition`."""
         found = np.zeros(len(columns.assets), dtype=bool)
-        found[columns.asset_of_item[OfModality(self.modalities).met(columns)]] = True
+        found[columns.asset_of_item[columns.of_modality(*self.modalities)]] = True
         return found[columns.asset_of_item]
 
 
