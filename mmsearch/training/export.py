@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmsearch.training.minilm import HEADS, WIDTH, Layer
-from mmsearch.training.regions import export_regions
 from mmsearch.training.towers import require
 
 if TYPE_CHECKING:
@@ -51,14 +50,13 @@ def export_image_tower(tower: nn.Module, side: int, path: Path) -> None:
     Args:
         tower: maps uint8 pixels (1, side, side, 3) to features, logits and, if it likes, regions.
         side: of the photos, pixels.
-        path: the ONNX file. Its outputs are the first of :data:`IMAGE_OUTPUTS`. What shows its
-            regions is written beside it.
+        path: the ONNX file. Its outputs are the first of :data:`IMAGE_OUTPUTS`; those that are
+            not asked for cost no time.
     """
     pixels = torch.zeros((1, side, side, 3), dtype=torch.uint8)
     model = _to_onnx(tower, {"pixels": pixels}, IMAGE_OUTPUTS, {}, path)
     store_convolutions(model)
     require("onnx").save(model, path)
-    export_regions(path)
 
 
 def export_text_tower(tower: nn.Module, path: Path) -> None:

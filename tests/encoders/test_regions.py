@@ -2,86 +2,58 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from mmsearch.encoders.adapted import AdaptedEncoder, AffineMap, HeadInput, Heads, ResidualHead
-from mmsearch.encoders.base import RegionEncoder, encode_regions
-from mmsearch.encoders.embedded import EmbeddedEncoder
-from mmsearch.encoders.embedded.encoder import WEIGHTS
-from mmsearch.encoders.embedded.manifest import IMAGE_REGIONS, IMAGE_TOWER
-from mmsearch.encoders.embedded.regions import RegionTower
-from mmsearch.encoders.embedded.towers import ImageTower
+from mmsearch.encoders.base import Encoded, Pixels, RegionEncoder, Regions, encode_regions
 from mmsearch.encoders.patches import patch_embeddings
 from mmsearch.testing import TinyEncoder
 
-DEMO_PHOTOS = Path(__file__).resolve().parents[2] / "indexes" / "demo" / "media"
+
+class Halves(TinyEncoder):
+    """Takes the left and the right half for regions."""
+
+    def encode_regions(self, pixels: Pixels) -> Regions:
+        left, right = np.split(pixels, 2, axis=2)
+        halves = np.concatenate([np.tile(half, (1, 1, 2, 1)) for half in (left, right)])
+        embeddings = self.encode_images(halves)
+        return Regions(1, 2, Encoded(embeddings, embeddings))
 
 
-@pytest.fixture(scope="module")
-def beside() -> Image.Image:
-    """A raccoon on the left, a cup of coffee on the right."""
-    picture = Image.new("RGB", (448, 224))
-    for x, name in ((0, "animals/raccoon.jpg"), (224, "coffee.jpg")):
-        photo = Image.open(DEMO_PHOTOS / name).convert("RGB").resize((224, 224))
-        picture.paste(photo, (x, 0))
-    return picture
+@pytest.fixture
+def beside() -> Pixels:
+    """Red on the left, blue on the right."""
+    pixels = np.zeros((1, 16, 16, 3), np.uint8)
+    pixels[:, :, :8, 0] = pixels[:, :, 8:, 2] = 255
+    return pixels
 
 
-def test_the_embedded_encoder_tells_what_is_left_and_right(beside: Image.Image) -> None:
-    encoder = EmbeddedEncoder(threads=1)
-    regions = encode_regions(encoder, encoder.transform(beside)[np.newaxis])
+def test_similarities_lie_as_the_regions_do(beside: Pixels) -> None:
+    encoder = Halves()
+    regions = encode_regions(encoder, beside)
+    assert isinstance(encoder, RegionEncoder)
     assert regions is not None
-    raccoon, coffee = regions.similarities(encoder.encode_texts(["a raccoon", "a cup of coffee"]))
-    half = regions.columns // 2
-    assert raccoon.shape == (regions.rows, regions.columns)
-    assert raccoon[:, :half].mean() > raccoon[:, -half:].mean()
-    assert coffee[:, -half:].mean() > coffee[:, :half].mean()
+    red, blue = regions.similarities(encoder.encode_texts(["red", "blue"]))
+    assert red.shape == (1, 2)
+    assert red[0, 0] > 0.5 > red[0, 1]
+    assert blue[0, 1] > 0.5 > blue[0, 0]
 
 
-def test_regions_add_up_to_what_the_tower_sees(beside: Image.Image) -> None:
-    pixels = EmbeddedEncoder().transform(beside)[np.newaxis]
-    _, logits = ImageTower(WEIGHTS / IMAGE_TOWER, 1)(pixels)
-    seen = RegionTower(WEIGHTS / IMAGE_TOWER, WEIGHTS / IMAGE_REGIONS)(pixels)
-    assert len(seen.logits) == len(seen.features) == seen.rows * seen.columns
-    np.testing.assert_allclose(seen.logits.mean(axis=0), logits[0], atol=1e-4)
-
-
-def test_the_fragment_is_that_of_the_tower_that_ships() -> None:
-    onnx = pytest.importorskip("onnx", reason="the extra 'train' is not installed")
-    from mmsearch.training.regions import fragment
-
-    made = fragment(onnx.load(WEIGHTS / IMAGE_TOWER))
-    assert made is not None
-    assert made.SerializeToString(deterministic=True) == (WEIGHTS / IMAGE_REGIONS).read_bytes()
-
-
-def test_weights_without_a_fragment_show_no_regions(tmp_path: Path, beside: Image.Image) -> None:
-    weights = shutil.copytree(WEIGHTS, tmp_path / "weights")
-    (weights / IMAGE_REGIONS).unlink()
-    encoder = EmbeddedEncoder(weights=weights)
-    assert encoder.encode_regions(encoder.transform(beside)[np.newaxis]) is None
-
-
-def test_an_adapted_encoder_adapts_regions_too(beside: Image.Image) -> None:
-    base = EmbeddedEncoder(threads=1)
-    swap = AffineMap(np.zeros((base.dim, base.dim), np.float32), -10 * np.eye(base.dim)[0])
-    head = ResidualHead(HeadInput.EMBEDDINGS, AffineMap(swap.weight, swap.bias.astype(np.float32)))
+def test_an_adapted_encoder_adapts_regions_too(beside: Pixels) -> None:
+    base = Halves()
+    weight = np.zeros((base.dim, base.dim), np.float32)
+    bias = -10 * np.eye(base.dim, dtype=np.float32)[0]
+    head = ResidualHead(HeadInput.EMBEDDINGS, AffineMap(weight, bias))
     adapted = AdaptedEncoder(base, Heads(head, None), spec="a", name="a", revision="1")
-    regions = adapted.encode_regions(adapted.transform(beside)[np.newaxis])
-    assert isinstance(adapted, RegionEncoder)
+    regions = adapted.encode_regions(beside)
     assert regions is not None
     assert np.all(regions.encoded.embeddings[:, 0] < -0.9)
 
 
-def test_other_encoders_show_no_regions(beside: Image.Image) -> None:
-    tiny = TinyEncoder()
-    assert encode_regions(tiny, tiny.transform(beside)[np.newaxis]) is None
+def test_other_encoders_show_no_regions(beside: Pixels) -> None:
+    assert encode_regions(TinyEncoder(), beside) is None
 
 
 def test_patches_of_a_transformer_attend_to_those_with_like_queries() -> None:

@@ -14,18 +14,15 @@ from mmsearch.encoders.base import (
     EncoderIdentity,
     ImageTransform,
     Pixels,
-    Regions,
 )
 from mmsearch.encoders.embedded.heads import ImageHead, TextHead, load_image_head, load_text_head
 from mmsearch.encoders.embedded.manifest import (
     HEADS,
-    IMAGE_REGIONS,
     IMAGE_TOWER,
     TEXT_TOWER,
     TOKENIZER,
     Manifest,
 )
-from mmsearch.encoders.embedded.regions import RegionTower
 from mmsearch.encoders.embedded.towers import IMAGE_BATCH, ImageTower, TextTower, Tokenizer
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -147,24 +144,6 @@ class EmbeddedEncoder:
         features = self._text_tower(texts)
         return Encoded(self._text_head.embeddings(features), features)
 
-    def encode_regions(self, pixels: Pixels) -> Regions | None:
-        """Embeds the regions of one image, each as if it were a photo of its own.
-
-        Args:
-            pixels: as ``encode_images`` takes them, one image.
-
-        Returns:
-            The regions; None where the weights were exported without them.
-
-        Raises:
-            WeightsError: the weights cannot be loaded.
-        """
-        if self._region_tower is None:
-            return None
-        seen = self._region_tower(pixels)
-        embeddings = self._image_head.embeddings(seen.features, seen.logits)
-        return Regions(seen.rows, seen.columns, Encoded(embeddings, seen.features))
-
     def fits(self, text: str) -> bool:
         """Whether a text has at most 128 tokens; only the tokenizer is loaded for it.
 
@@ -184,11 +163,6 @@ class EmbeddedEncoder:
     @cached_property
     def _image_tower(self) -> ImageTower:
         return ImageTower(self._weights / IMAGE_TOWER, self._threads)
-
-    @cached_property
-    def _region_tower(self) -> RegionTower | None:
-        fragment = self._weights / IMAGE_REGIONS
-        return RegionTower(self._weights / IMAGE_TOWER, fragment) if fragment.is_file() else None
 
     @cached_property
     def _text_tower(self) -> TextTower:

@@ -15,9 +15,6 @@ IMAGE_TOWER = "image_tower.onnx"
 TEXT_TOWER = "text_tower.onnx"
 HEADS = "heads.safetensors"
 TOKENIZER = "tokenizer.json"
-IMAGE_REGIONS = "image_regions.onnx"
-"""Not among the weights: it only gives more outputs to the image tower, for explanations."""
-
 WEIGHT_FILES = (IMAGE_TOWER, TEXT_TOWER, HEADS, TOKENIZER)
 
 

@@ -44,7 +44,7 @@ class ImageTower:
     """
 
     def __init__(self, path: Path, threads: int | None) -> None:
-        self._session = open_session(path)
+        self._session = _open_session(path)
         self._threads = threads or os.cpu_count() or 1
 
     def __call__(self, pixels: Pixels) -> tuple[Floats, Floats]:
@@ -109,7 +109,7 @@ class TextTower:
     """
 
     def __init__(self, path: Path, tokenizer: Tokenizer, threads: int | None) -> None:
-        self._session = open_session(path)
+        self._session = _open_session(path)
         self._tokenizer = tokenizer
         self._threads = threads or os.cpu_count() or 1
 
@@ -140,24 +140,15 @@ class TextTower:
         return found
 
 
-def open_session(path: Path, *fragments: Path) -> Any:
-    """A session on one core.
-
-    Args:
-        path: the ONNX file.
-        fragments: what is added to its graph: protobuf messages that follow each other are one.
-
-    Raises:
-        WeightsError: a file is not there or cannot be loaded.
-    """
+def _open_session(path: Path) -> Any:
+    """A session on one core."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
     try:
-        model = b"".join(file.read_bytes() for file in (path, *fragments)) if fragments else path
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's own errors have no common base
         raise WeightsError(f"The weights {path} cannot be loaded: {error}") from error
 
