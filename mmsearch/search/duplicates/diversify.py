@@ -2,9 +2,10 @@
 
 Each next hit is the one with the highest
 
-    STRENGTH * relevance - (1 - STRENGTH) * highest similarity to a hit before it
+    strength * relevance - (1 - strength) * highest similarity to a hit before it
 
-where both are scaled to 0..1 among the candidates, so that it means the same with every encoder.
+where both are scaled to 0..1 among the candidates, relevance by rank, so that they mean the same
+with every encoder and reranker.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ from numpy.typing import NDArray
 
 from mmsearch.items import Hit, Modality
 
-STRENGTH = 0.5
+STRENGTH = 0.6
 """What relevance counts against being different; ``docs/duplicates.md`` has the evidence."""
 
-DEPTH = 5
+DEPTH = 3
 """From so many times as many candidates hits are chosen."""
 
 _PICTURES = (Modality.IMAGE, Modality.FRAME)
 
 
 def diversify(
-    hits: Sequence[Hit], vectors: Mapping[int, NDArray[np.floating[Any]]], k: int
+    hits: Sequence[Hit],
+    vectors: Mapping[int, NDArray[np.floating[Any]]],
+    k: int,
+    *,
+    strength: float = STRENGTH,
 ) -> list[Hit]:
     """The k hits that answer best without repeating each other.
 
@@ -36,6 +41,7 @@ def diversify(
         hits: candidates, best first, by whatever they are ordered.
         vectors: embeddings by item ids, shape (dim,).
         k: at most so many.
+        strength: what relevance counts, 0..1; at 1 the order stays.
 
     Returns:
         the chosen ones in the order they were chosen, with new ranks; the first stays the first.
@@ -47,7 +53,7 @@ def diversify(
     chosen = [0]
     nearest = alike[0].copy()
     while len(chosen) < min(k, len(hits)):
-        gain = STRENGTH * relevance - (1 - STRENGTH) * nearest
+        gain = strength * relevance - (1 - strength) * nearest
         gain[chosen] = -np.inf
         best = int(gain.argmax())
         chosen.append(best)
@@ -66,6 +72,6 @@ def _likeness(
     compared = products[same_medium & ~np.eye(len(hits), dtype=bool)]
     if not len(compared):
         return np.zeros_like(products)
-    low, high = compared.min(), compared.max()
-    scaled = (products - low) / max(high - low, 1e-6)
+    # 1 for the same, 0 for the least alike of the candidates.
+    scaled = 1 - (1 - products) / max(1 - compared.min(), 1e-6)
     return np.where(same_medium, np.clip(scaled, 0, 1), 0.0)
