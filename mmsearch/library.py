@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mmsearch.ingest.run import Progress
     from mmsearch.ingest.speech import Speech
     from mmsearch.media.ocr import TextReader
+    from mmsearch.search.explain.explanation import Explanation
     from mmsearch.search.rerank.base import Reranker
     from mmsearch.search.rerank.registry import LoadedRerankers
 
@@ -267,6 +268,50 @@ class Index:
             budget=budget,
             fold=fold,
             diverse=diverse,
+            max_megapixels=self.max_megapixels,
+        )
+
+    def explain(
+        self,
+        item: StrPath | int,
+        text: str,
+        *,
+        rerank: str | Reranker | None = None,
+        files: bool = False,
+    ) -> Explanation:
+        """Why an item answers a query as well as it does.
+
+        Args:
+            item: an indexed file, whose best item is explained, or an item's id.
+            text: the query, as for `search`.
+            rerank: also tells what this reranker scores it, if it is among the best: what
+                ``--rerank`` takes, or a reranker.
+            files: as for `search`.
+
+        Returns:
+            Its scores and ranks, what each word and each term of the query does, and where in
+            its picture or text.
+
+        Raises:
+            QueryError: the item is not in the index, the query is empty or only filters.
+            QuerySyntaxError: a part of the query cannot be understood; the message points at it.
+            MediaError: an image that the query names cannot be read. A picture of the item that
+                cannot be read is no error: the explanation says so.
+            EncoderError: the index's encoder cannot be loaded.
+            RerankerError: there is no such reranker, or it does not go with the encoder.
+        """
+        from mmsearch.search.explain.explain import explain
+        from mmsearch.search.query import Query
+
+        rerank_best = partial(
+            self.search, text, rerank=rerank, k=100, grouped=False, fold=False, files=files
+        )
+        return explain(
+            self._directory,
+            lambda: self.encoder,
+            Query(text=text, files=files),
+            _item_name(item),
+            rerank=None if rerank in (None, "none") else rerank_best,
             max_megapixels=self.max_megapixels,
         )
 

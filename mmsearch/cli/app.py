@@ -11,6 +11,7 @@ from mmsearch.cli import (
     INTERRUPTED,
     duplicates,
     evaluate,
+    explain,
     index,
     models,
     query,
@@ -68,6 +69,7 @@ def _options(
 
 app.command("index")(index.index)
 app.command("query", epilog=query.EXAMPLES)(query.query)
+app.command("explain")(explain.explain)
 app.command("status")(status.status)
 app.command("duplicates")(duplicates.duplicates)
 app.command("remove")(remove.remove)
