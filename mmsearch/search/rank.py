@@ -166,14 +166,14 @@ class Ranker:
         """How far items' similarities to a vector are above their medium's mean, in deviations."""
         known = self.judge.expected(vector, asked, medium, self.everything[medium])
         scale = scale_of(self._sample(vector, medium), np.empty(0, np.float32), known)
-        return (self._similarities(vector, ids) - scale.mean) / scale.deviation
+        return (self._similarities(vector, ids).astype(np.float64) - scale.mean) / scale.deviation
 
     def _similarities(
         self, vector: NDArray[np.float32], ids: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    ) -> NDArray[np.float32]:
         """Similarities of items to a vector, in the order of the ids."""
         similarities, found = self.vectors.search(vector, len(ids), among=np.sort(ids))
-        values = np.empty(len(ids))
+        values = np.empty(len(ids), np.float32)
         values[np.argsort(ids)] = similarities[np.argsort(found)]
         return values
 

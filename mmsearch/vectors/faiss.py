@@ -60,7 +60,7 @@ class FaissStore:
             # A bit for each vector: several times faster than a set of ids.
             bits = np.packbits(self._is_among(among), bitorder="little")
             parameters = faiss.SearchParameters()
-            parameters.sel = faiss.IDSelectorBitmap(bits)
+            parameters.sel = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg, arg-type]
         # The flat index numbers vectors by their places, which the bits are for.
         scores, places = self._index.index.search(query[np.newaxis], k, params=parameters)
         found = places[0] >= 0

@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from lark import Lark, Tree
+    from lark import Lark, Token, Tree
 
 KEYS = (
     "type", "in", "before", "after", "on", "width", "height", "ratio", "camera", "near",
@@ -53,7 +53,7 @@ WORD: /(?:(?!\^[-+]?\d+(?:\.\d+)?(?!\S))[^\s"“„«{{])+|["“„«{{^]/
 """
 
 
-def parse_tree(text: str, start: Start) -> Tree[object]:
+def parse_tree(text: str, start: Start) -> Tree[Token]:
     """The syntax tree of any text."""
     return _parser(start).parse(text)
 

@@ -95,15 +95,19 @@ class _Reading:
     unwanted: list[Term] = field(default_factory=list)
     filters: list[Filter] = field(default_factory=list)
 
+    @property
+    def whole(self) -> Span:
+        """Where all of the text stands."""
+        return Span(0, len(self.text))
+
     def question(self) -> Question:
         """What was read; a text in which nothing is left is searched for as it stands."""
         if not (self.wanted or self.unwanted or self.filters):
-            whole = Term(literal_words(self.text), Span(0, len(self.text)))
-            return Question(self.text, wanted=(whole,))
+            return Question(self.text, wanted=(Term(literal_words(self.text), self.whole),))
         terms = sorted([*self.wanted, *self.unwanted], key=_place)
         if len(terms) > MAX_TERMS:
             problem = f"There are more than {MAX_TERMS} terms: leave out this one and what follows."
-            raise syntax_error(self.text, terms[MAX_TERMS].span, problem)
+            raise syntax_error(self.text, terms[MAX_TERMS].span or self.whole, problem)
         return Question(
             self.text,
             wanted=tuple(sorted(self.wanted, key=_place)),
@@ -248,7 +252,7 @@ class _Reading:
 
 
 def _place(term: Term) -> int:
-    return term.span.start
+    return term.span.start if term.span else 0
 
 
 def _words(run: tuple[str, bool]) -> Words:
