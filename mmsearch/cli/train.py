@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 class MethodName(StrEnum):
     """How an encoder is adapted."""
 
+    AUTO = "auto"
     HEADS = "heads"
     RIDGE = "ridge"
     PROCRUSTES = "procrustes"
@@ -55,8 +56,12 @@ def train(
     ] = None,
     model: ModelOption = None,
     method: Annotated[
-        MethodName, typer.Option("--method", help="How to adapt the encoder.")
-    ] = MethodName.HEADS,
+        MethodName,
+        typer.Option(
+            "--method",
+            help="How to adapt the encoder; auto: ridge for less than 1,000 photos, or heads.",
+        ),
+    ] = MethodName.AUTO,
     depth: Annotated[
         int,
         typer.Option(
@@ -90,7 +95,7 @@ def train(
         raise typer.BadParameter("--images and --captions go together.")
     if index is not None and split is not None:
         raise typer.BadParameter("--split goes with --images and --captions.")
-    if depth and method is not MethodName.HEADS:
+    if depth and method not in {MethodName.AUTO, MethodName.HEADS}:
         raise typer.BadParameter("--depth goes with the method heads only.")
     from mmsearch.training.adapt.entry import train as adapt
 
@@ -121,10 +126,12 @@ def train(
 def _show(report: TrainingReport) -> None:
     sizes, outcome = report.sizes, report.outcome
     show(
-        f"{report.encoder}, made from {report.base} with {sizes.photos - sizes.held_out_photos} "
-        f"photos in {report.seconds:.0f} s"
+        f"{report.encoder}, made from {report.base} with {sizes.learnt_photos} photos by "
+        f"{outcome.method} in {report.seconds:.0f} s"
     )
     held_out = f"{sizes.held_out_captions} captions of {sizes.held_out_photos} held-out photos"
+    if sizes.folds:
+        held_out += f", mean of {sizes.folds} folds"
     show(f"{held_out}, in percent:")
     before, after = outcome.before, outcome.after
     rows = [["", "", *before.text_to_image.as_dict()]]

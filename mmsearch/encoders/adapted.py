@@ -4,6 +4,8 @@ A head adds a linear map of what its tower saw to the tower's embedding:
 
     new = unit(base + input @ weight + bias)
 
+Nearest neighbour normalisation by one's own photos and texts may follow, in four more dimensions.
+
 The input is the base's embedding, or the pooled features that it was computed from where the base
 shows them. numpy only: where the base needs no torch, neither does this.
 """
@@ -11,6 +13,7 @@ shows them. numpy only: where the base needs no torch, neither does this.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -31,7 +34,13 @@ from mmsearch.encoders.base import (
     images_with_features,
     texts_with_features,
 )
-from mmsearch.encoders.embedded.heads import unit
+from mmsearch.encoders.embedded.heads import (
+    ADDED,
+    Normalisation,
+    normalised_photos,
+    normalised_texts,
+    unit,
+)
 from mmsearch.errors import WeightsError
 
 HEADS = "heads.safetensors"
@@ -80,8 +89,12 @@ class ResidualHead:
 
     def __call__(self, encoded: Encoded) -> Embeddings:
         """Embeddings of what the base has encoded, float32, shape (n, dim), rows of unit length."""
+        return unit(encoded.embeddings + self.added(encoded))
+
+    def added(self, encoded: Encoded) -> Features:
+        """What is added to the embeddings, float32, shape (n, dim)."""
         rows = encoded.features if self.input is HeadInput.FEATURES else encoded.embeddings
-        return unit(encoded.embeddings + self.map(rows))
+        return self.map(rows)
 
     def scaled(self, share: float) -> ResidualHead:
         """The head that goes only this share of the way, 0 (the base) to 1 (this head).
@@ -93,23 +106,50 @@ class ResidualHead:
 
 
 @dataclass(frozen=True, slots=True)
+class Banks:
+    """Nearest neighbour normalisation of both kinds (Chowdhury et al. 2024).
+
+    Attributes:
+        images: of photos, with a bank of texts.
+        texts: of texts, with a bank of photos.
+    """
+
+    images: Normalisation
+    texts: Normalisation
+
+
+@dataclass(frozen=True, slots=True)
 class Heads:
-    """The heads of both towers; None leaves a tower's embeddings as they are."""
+    """The last steps of both towers.
+
+    Attributes:
+        image: the head of the image tower; None leaves its embeddings as they are.
+        text: the head of the text tower, likewise.
+        banks: how the results are normalised; None leaves them as they are.
+    """
 
     image: ResidualHead | None
     text: ResidualHead | None
+    banks: Banks | None = None
+
+    @property
+    def added_dim(self) -> int:
+        """How many dimensions more than the base's the embeddings have."""
+        return 0 if self.banks is None else ADDED
 
     def scaled(self, share: float) -> Heads:
-        """Both heads, going only this share of the way."""
+        """Both heads, going only this share of the way, and not normalised."""
         return Heads(self.image and self.image.scaled(share), self.text and self.text.scaled(share))
 
     def images(self, encoded: Encoded) -> Embeddings:
         """Embeddings of photos that the base has encoded."""
-        return encoded.embeddings if self.image is None else self.image(encoded)
+        rows = encoded.embeddings if self.image is None else self.image(encoded)
+        return rows if self.banks is None else normalised_photos(rows, self.banks.images)
 
     def texts(self, encoded: Encoded) -> Embeddings:
         """Embeddings of texts that the base has encoded."""
-        return encoded.embeddings if self.text is None else self.text(encoded)
+        rows = encoded.embeddings if self.text is None else self.text(encoded)
+        return rows if self.banks is None else normalised_texts(rows, self.banks.texts)
 
     def revision(self, base: str) -> str:
         """Names these heads on top of a base with this id: 12 hexadecimal digits."""
@@ -118,6 +158,9 @@ class Heads:
             digest.update(f"\n{kind} {head.input} {head.map.weight.shape}\n".encode())
             digest.update(np.ascontiguousarray(head.map.weight).tobytes())
             digest.update(np.ascontiguousarray(head.map.bias).tobytes())
+        for kind, bank in _present_banks(self):
+            digest.update(f"\n{kind} {bank.bank.shape} {_numbers(bank)}\n".encode())
+            digest.update(np.ascontiguousarray(bank.bank).tobytes())
         return digest.hexdigest()[:12]
 
 
@@ -152,7 +195,7 @@ class AdaptedEncoder:
     @property
     def dim(self) -> int:
         """Length of an embedding."""
-        return self._base.dim
+        return self._base.dim + self._heads.added_dim
 
     @property
     def transform(self) -> ImageTransform:
@@ -225,6 +268,9 @@ def save_heads(path: Path, heads: Heads) -> None:
         arrays[f"{kind}.weight"] = np.ascontiguousarray(head.map.weight, dtype=np.float32)
         arrays[f"{kind}.bias"] = np.ascontiguousarray(head.map.bias, dtype=np.float32)
         inputs[kind] = head.input.value
+    for kind, bank in _present_banks(heads):
+        arrays[f"{kind}.bank"] = np.ascontiguousarray(bank.bank, dtype=np.float32)
+        inputs[f"{kind}.{_NORMALISATION}"] = json.dumps(_numbers(bank))
     # not `save_file`: its files are their owner's alone, and its errors no OSError
     path.write_bytes(save(arrays, metadata=inputs))
 
@@ -239,18 +285,44 @@ def load_heads(path: Path) -> Heads:
 
     try:
         with safe_open(path, framework="numpy") as file:
+            given = file.metadata() or {}
             found = {
                 kind: ResidualHead(
-                    HeadInput(value),
+                    HeadInput(given[kind]),
                     AffineMap(file.get_tensor(f"{kind}.weight"), file.get_tensor(f"{kind}.bias")),
                 )
-                for kind, value in (file.metadata() or {}).items()
+                for kind in _KINDS
+                if kind in given
             }
-    except (OSError, SafetensorError, ValueError) as error:
+            banks = [
+                Normalisation(
+                    file.get_tensor(f"{kind}.bank"), **json.loads(given[f"{kind}.{_NORMALISATION}"])
+                )
+                for kind in _KINDS
+                if f"{kind}.{_NORMALISATION}" in given
+            ]
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
         raise WeightsError(f"The heads {path} cannot be loaded: {error}") from error
-    return Heads(found.get("image"), found.get("text"))
+    return Heads(found.get("image"), found.get("text"), Banks(*banks) if banks else None)
+
+
+_KINDS = ("image", "text")
+_NORMALISATION = "normalisation"
 
 
 def _present(heads: Heads) -> list[tuple[str, ResidualHead]]:
     both = (("image", heads.image), ("text", heads.text))
     return [(kind, head) for kind, head in both if head is not None]
+
+
+def _present_banks(heads: Heads) -> list[tuple[str, Normalisation]]:
+    banks = heads.banks
+    return [] if banks is None else [("image", banks.images), ("text", banks.texts)]
+
+
+def _numbers(bank: Normalisation) -> dict[str, float]:
+    return {
+        "neighbours": bank.neighbours,
+        "strength": bank.strength,
+        "centre": bank.centre,
+    }

@@ -44,10 +44,14 @@ CLASS_WEIGHT = 0.6
 LIKELIEST = 10
 """How many ImageNet classes speak for a photo."""
 
-_BIAS_SCALE = 1.0  # k above: a larger one moves photo-to-photo similarity less
-_BIAS_LIMIT = 0.3  # several times what occurs; a bias is clipped to it
+BIAS_SCALE = 1.0
+"""k above: a larger one moves photo-to-photo similarity less."""
 
-_ADDED = 4  # dimensions
+BIAS_LIMIT = 0.3
+"""Several times what occurs; a bias is clipped to it."""
+
+ADDED = 4
+"""Dimensions that carry the normalisation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,9 @@ class Normalisation:
 
     def added(self, parts: Floats) -> tuple[Floats, Floats]:
         """The two dimensions that carry the bias and make all vectors equally long."""
-        centred = np.clip(self.bias(parts) - self.centre, -_BIAS_LIMIT, _BIAS_LIMIT)
-        carried = -centred / _BIAS_SCALE
-        return carried, np.sqrt((_BIAS_LIMIT / _BIAS_SCALE) ** 2 - carried**2)
+        centred = np.clip(self.bias(parts) - self.centre, -BIAS_LIMIT, BIAS_LIMIT)
+        carried = -centred / BIAS_SCALE
+        return carried, np.sqrt((BIAS_LIMIT / BIAS_SCALE) ** 2 - carried**2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +130,7 @@ class ImageHead:
 
     def embeddings(self, features: Floats, logits: Floats) -> Embeddings:
         """Embeddings of photos, from what ``parts`` takes; rows of unit length."""
-        parts = self.parts(features, logits)
-        bias, padding = self.normalisation.added(parts)
-        constant = np.full_like(bias, _BIAS_SCALE)
-        return unit(np.column_stack([parts, bias, padding, constant, np.zeros_like(bias)]))
+        return normalised_photos(self.parts(features, logits), self.normalisation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +167,36 @@ class TextHead:
 
     def embeddings(self, features: Floats) -> Embeddings:
         """Embeddings of texts, from what ``parts`` takes; rows of unit length."""
-        parts = self.parts(features)
-        bias, padding = self.normalisation.added(parts)
-        constant = np.full_like(bias, _BIAS_SCALE)
-        return unit(np.column_stack([parts, constant, np.zeros_like(bias), bias, padding]))
+        return normalised_texts(self.parts(features), self.normalisation)
+
+
+def normalised_photos(parts: Floats, normalisation: Normalisation) -> Embeddings:
+    """Embeddings of photos, float32, shape (n, dim + 4), rows of unit length.
+
+    Args:
+        parts: float32, shape (n, dim), rows of equal length.
+        normalisation: with a bank of texts.
+    """
+    bias, padding = normalisation.added(parts)
+    constant = np.full_like(bias, BIAS_SCALE)
+    return unit(np.column_stack([parts, bias, padding, constant, np.zeros_like(bias)]))
+
+
+def normalised_texts(parts: Floats, normalisation: Normalisation) -> Embeddings:
+    """Embeddings of texts that meet those of `normalised_photos`.
+
+    Args:
+        parts: float32, shape (n, dim), rows of equal length.
+        normalisation: with a bank of photos.
+    """
+    bias, padding = normalisation.added(parts)
+    constant = np.full_like(bias, BIAS_SCALE)
+    return unit(np.column_stack([parts, constant, np.zeros_like(bias), bias, padding]))
 
 
 def embedding_dim(aligned: int, names: int) -> int:
     """Length of the embeddings that parts of these lengths make."""
-    return aligned + names + _ADDED
+    return aligned + names + ADDED
 
 
 def unit(rows: Floats) -> Floats:

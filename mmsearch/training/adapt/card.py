@@ -40,11 +40,14 @@ def card(report: TrainingReport, data: str, made_on: date, files: str) -> str:
         how.append(f"{len(outcome.history)} epochs were run.")
     if outcome.candidate is not None and outcome.share is not None:
         how.append(
-            f"Chosen on the held-out part: {outcome.candidate}, {outcome.share:.0%} of the way "
+            f"Chosen on held-out photos: {outcome.candidate}, {outcome.share:.0%} of the way "
             "from the base."
         )
-    learnt_photos = sizes.photos - sizes.held_out_photos
-    learnt_captions = sizes.captions - sizes.held_out_captions
+    held_out = f"{sizes.held_out_photos} photos, {sizes.held_out_captions} captions"
+    caution = "Nothing was trained on these photos, but they chose when to stop and how far to go"
+    if sizes.folds:
+        held_out = f"each photo once, in {sizes.folds} folds; the figures are means over folds"
+        caution = "No fold was trained on when it was measured, but they chose how far to go"
     skipped = f" {len(report.skipped)} photos could not be read." if report.skipped else ""
     return f"""# {report.name}
 
@@ -56,19 +59,19 @@ An encoder of mmsearch, made by `mmsearch train` on {made_on.isoformat()}. Use i
 | id | `{report.encoder}` |
 | made from | `{report.base}` |
 | data | {data.replace("|", "&#124;")} |
-| trained on | {learnt_photos} photos, {learnt_captions} captions |
-| held out | {sizes.held_out_photos} photos, {sizes.held_out_captions} captions |
+| trained on | {sizes.learnt_photos} photos, {sizes.learnt_captions} captions |
+| held out | {held_out} |
 
 {" ".join(how)}{skipped}
 
-## Results on the held-out part, in percent
+## Results on held-out photos, in percent
 
 | | | {" | ".join(metrics)} |
 |---|---|{"---|" * len(metrics)}
 {chr(10).join(rows)}
 
-Nothing was trained on these photos, but they chose when to stop and how far to go, so the figures
-flatter a little. `mmsearch eval --model {report.name}` measures it on others.
+{caution}, so the figures flatter a little.
+`mmsearch eval --model {report.name}` measures it on others.
 
 ![Loss and recall]({CURVES})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,13 @@ class Retrieval:
             RetrievalMetrics.of_ranks(image_to_text_ranks(images, texts, photo_of_text)),
         )
 
+    @classmethod
+    def mean(cls, some: Sequence[Retrieval]) -> Retrieval:
+        """The mean of each figure."""
+        return cls(
+            _mean([one.text_to_image for one in some]), _mean([one.image_to_text for one in some])
+        )
+
     @property
     def score(self) -> float:
         """One figure to compare by, in percent: the mean of both reciprocal ranks.
@@ -52,6 +59,10 @@ class Retrieval:
             "text_to_image": self.text_to_image.as_dict(),
             "image_to_text": self.image_to_text.as_dict(),
         }
+
+
+def _mean(some: Sequence[RetrievalMetrics]) -> RetrievalMetrics:
+    return RetrievalMetrics(*np.mean([astuple(one) for one in some], axis=0).tolist())
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from mmsearch.encoders.base import Embeddings, Features
 
 Doubles = NDArray[np.float64]
 
+_LEAST = np.float32(1e-3)  # as where heads are trained
 _TINY = 1e-12  # where all rows are the same
 
 
@@ -41,6 +42,22 @@ def ridge(features: Features, residuals: Features, strength: float) -> AffineMap
         weight = np.linalg.solve(moment, rows.T @ targets)
     weight /= scale
     return _affine(weight, target_mean - mean @ weight)
+
+
+def tower_ridge(features: Features, residuals: Features, penalty: float) -> AffineMap:
+    """Ridge regression from the pooled features of a tower, each standardised.
+
+    Args:
+        features: float32, shape (n, f).
+        residuals: what to predict from them, float32, shape (n, dim). Their mean is left out: it
+            is the gap between modalities (Liang et al. 2022), which orders nothing.
+        penalty: in multiples of n times the mean squared length of the rows.
+    """
+    mean, deviation = features.mean(axis=0), features.std(axis=0) + _LEAST
+    rows = (features - mean) / deviation
+    found = ridge(rows, residuals - residuals.mean(axis=0), penalty * features.shape[1])
+    weight = found.weight / deviation[:, None]
+    return AffineMap(weight, found.bias - mean @ weight)
 
 
 def procrustes(source: Embeddings, target: Embeddings) -> AffineMap:

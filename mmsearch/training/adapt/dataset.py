@@ -130,17 +130,27 @@ def split_by_photo(
     Raises:
         TrainingError: there are too few different photos.
     """
-    contents = np.unique(np.array(hashes, dtype=object)) if hashes else np.empty(0, dtype=object)
-    if len(contents) < LEAST_PHOTOS:
-        raise TrainingError(
-            f"{len(contents)} different photos with captions are too few to train on: at least "
-            f"{LEAST_PHOTOS} are needed, and some hundreds to learn much."
-        )
+    check_enough(hashes)
+    contents = np.unique(np.array(hashes, dtype=object))
     shuffled = np.random.default_rng(seed).permutation(len(contents))
     count = min(max(1, round(held_out * len(contents))), len(contents) - 1)
     out = set(contents[shuffled[:count]])
     is_out = np.array([content in out for content in hashes])
     return np.flatnonzero(~is_out), np.flatnonzero(is_out)
+
+
+def check_enough(hashes: Sequence[str]) -> None:
+    """Tells whether there are photos enough to hold some out.
+
+    Raises:
+        TrainingError: there are too few different ones.
+    """
+    different = len(set(hashes))
+    if different < LEAST_PHOTOS:
+        raise TrainingError(
+            f"{different} different photos with captions are too few to train on: at least "
+            f"{LEAST_PHOTOS} are needed, and some hundreds to learn much."
+        )
 
 
 def some_photos(dataset: CaptionedPhotos, photos: NDArray[np.int64]) -> CaptionedPhotos:

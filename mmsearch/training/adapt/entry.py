@@ -29,7 +29,7 @@ def train(
     split: StrPath | None = None,
     index: StrPath | None = None,
     model: str | DualEncoder | None = None,
-    method: Method | str = Method.HEADS,
+    method: Method | str = Method.AUTO,
     depth: int = 0,
     seed: int = 0,
     held_out: float = training.HELD_OUT,
@@ -51,11 +51,13 @@ def train(
         index: an index, by name or path, instead of ``images`` and ``captions``.
         model: the encoder to start from: what ``--model`` takes, or an encoder that ``--model``
             can load again; by default the index's own, else as the settings say.
-        method: ``heads`` (trained by contrast), ``ridge``, ``procrustes`` or ``whitening``.
+        method: ``heads`` (trained by contrast), ``ridge``, ``procrustes`` or ``whitening``;
+            ``auto`` is ``ridge`` for less than 1,000 photos, and ``heads`` for more.
         depth: 0 trains heads; 1 to 3 fine-tunes the towers as well, the more of them the higher,
             which only the embedded encoder can; ``method`` counts for nothing then.
         seed: of the split and of training; the same gives the same on the same machine.
-        held_out: share of the photos to hold out.
+        held_out: share of the photos to hold out; methods other than ``heads`` hold out one such
+            part after the other, and learn from all photos in the end.
         device: where the encoder runs.
         replace: whether an encoder of this name may be replaced.
         progress: called with the name of a step, how much of it is done, and of how much.

@@ -1,4 +1,4 @@
-"""The methods by name: from encoded pairs to the heads that are tried on the held-out part."""
+"""The methods by name: from encoded pairs to the heads that are tried on held-out photos."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmsearch.encoders.adapted import AffineMap, HeadInput, Heads, ResidualHead
-from mmsearch.encoders.base import Embeddings, Encoded
+from mmsearch.encoders.base import Embeddings, Encoded, Features
 from mmsearch.training.adapt.choose import EncodedPairs
-from mmsearch.training.adapt.closed_form import coral, procrustes, ridge, whitening
+from mmsearch.training.adapt.closed_form import coral, procrustes, tower_ridge, whitening
 from mmsearch.training.adapt.dataset import Progress
 
 if TYPE_CHECKING:
@@ -20,83 +20,97 @@ if TYPE_CHECKING:
     from mmsearch.training.pairs import Pairs, Rows
 
 
+FEW = 1000
+"""Photos, below which a closed form that is cross-validated does better than trained heads."""
+
+
 class Method(StrEnum):
     """How an encoder is adapted."""
 
+    AUTO = "auto"
     HEADS = "heads"
     RIDGE = "ridge"
     PROCRUSTES = "procrustes"
     WHITENING = "whitening"
 
+    def chosen(self, photos: int) -> Method:
+        """What ``auto`` means for this many photos; any other method itself."""
+        if self is not Method.AUTO:
+            return self
+        return Method.RIDGE if photos < FEW else Method.HEADS
+
 
 @dataclass(frozen=True, slots=True)
 class Learnt:
-    """What a method made.
+    """What training made.
 
     Attributes:
         candidates: heads by what sets them apart.
-        history: of training; empty for a closed form.
-        settings: the method's own, by name.
+        history: of training.
+        settings: of the heads, by name.
     """
 
     candidates: Mapping[str, Heads]
-    history: Sequence[Epoch] = ()
-    settings: Mapping[str, object] | None = None
+    history: Sequence[Epoch]
+    settings: Mapping[str, object]
 
 
-def learn(
-    method: Method,
+def closed_forms(method: Method, train: EncodedPairs) -> dict[str, Heads]:
+    """Heads of a method with a closed form, by what sets them apart.
+
+    Args:
+        method: neither ``auto`` nor ``heads``.
+        train: what to learn from.
+    """
+    images, texts = train.photos.embeddings, train.texts.embeddings
+    targets = _of_each(train, texts)
+    if method is Method.RIDGE:
+        return {f"penalty {penalty}": _towers(train, targets, penalty) for penalty in (0.1, 0.01)}
+    if method is Method.PROCRUSTES:
+        return {"rotation": _on_images(procrustes(images, targets))}
+    shrinkages = (0.3, 0.6, 0.9, 1.0)
+    made = {
+        f"whitening, shrinkage {shrinkage}": Heads(
+            _on_embeddings(whitening(images, shrinkage)),
+            _on_embeddings(whitening(texts, shrinkage)),
+        )
+        for shrinkage in shrinkages
+    }
+    made |= {
+        f"CORAL, shrinkage {shrinkage}": _on_images(coral(images, texts, shrinkage))
+        for shrinkage in shrinkages
+    }
+    return made
+
+
+def _towers(train: EncodedPairs, targets: Embeddings, penalty: float) -> Heads:
+    """Photos are drawn to their captions and captions to their photos."""
+    photos, texts = train.photos, train.texts
+    gap = targets - photos.embeddings
+    said = _of_each(train, texts.features)
+    return Heads(
+        ResidualHead(_input(photos), tower_ridge(photos.features, gap, penalty)),
+        ResidualHead(_input(texts), tower_ridge(said, -gap, penalty)),
+    )
+
+
+def train_heads(
     train: EncodedPairs,
-    mirrored: Encoded | None,
+    mirrored: Encoded,
     held_out: EncodedPairs,
     *,
     seed: int,
     progress: Progress,
 ) -> Learnt:
-    """Applies a method.
+    """Trains heads on both towers by contrast.
 
     Args:
-        method: which.
         train: what to learn from.
-        mirrored: the same photos, mirrored; only trained heads make use of them.
+        mirrored: the same photos, mirrored.
         held_out: where training is stopped.
-        seed: of chance, which only trained heads know.
+        seed: of chance.
         progress: told of each epoch.
     """
-    if method is Method.HEADS:
-        return _train_heads(train, mirrored, held_out, seed, progress)
-    images, texts = train.photos.embeddings, train.texts.embeddings
-    targets = _mean_captions(train)
-    if method is Method.RIDGE:
-        made = {
-            f"strength {strength}": _on_images(ridge(images, targets - images, strength))
-            for strength in (0.1, 1.0, 10.0)
-        }
-    elif method is Method.PROCRUSTES:
-        made = {"rotation": _on_images(procrustes(images, targets))}
-    else:
-        shrinkages = (0.3, 0.6, 0.9, 1.0)
-        made = {
-            f"whitening, shrinkage {shrinkage}": Heads(
-                _on_embeddings(whitening(images, shrinkage)),
-                _on_embeddings(whitening(texts, shrinkage)),
-            )
-            for shrinkage in shrinkages
-        }
-        made |= {
-            f"CORAL, shrinkage {shrinkage}": _on_images(coral(images, texts, shrinkage))
-            for shrinkage in shrinkages
-        }
-    return Learnt(made)
-
-
-def _train_heads(
-    train: EncodedPairs,
-    mirrored: Encoded | None,
-    held_out: EncodedPairs,
-    seed: int,
-    progress: Progress,
-) -> Learnt:
     from dataclasses import asdict
 
     from mmsearch.training.heads import fit_heads, residual_settings
@@ -133,12 +147,12 @@ def _input(encoded: Encoded) -> HeadInput:
     return HeadInput.EMBEDDINGS if same else HeadInput.FEATURES
 
 
-def _mean_captions(pairs: EncodedPairs) -> Embeddings:
-    """The mean embedding of each photo's captions, float32, shape (photos, dim)."""
-    sums = np.zeros_like(pairs.photos.embeddings)
-    np.add.at(sums, pairs.photo_of_text, pairs.texts.embeddings)
-    counts = np.bincount(pairs.photo_of_text, minlength=len(sums))
-    sums /= counts[:, None]
+def _of_each(pairs: EncodedPairs, rows: Features) -> Features:
+    """The mean row of each photo's captions, float32, shape (photos, columns)."""
+    photos = len(pairs.photos.embeddings)
+    sums = np.zeros((photos, rows.shape[1]), dtype=np.float32)
+    np.add.at(sums, pairs.photo_of_text, rows)
+    sums /= np.bincount(pairs.photo_of_text, minlength=photos)[:, None]
     return sums
 
 

@@ -16,19 +16,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much there was to learn from; the held-out part is counted in.
+    """How much there was to learn from; held-out photos are counted in.
 
     Attributes:
         photos: that could be read.
         captions: of these photos.
-        held_out_photos: photos that nothing was trained on.
+        held_out_photos: photos that were measured on.
         held_out_captions: their captions.
+        folds: 0 where nothing was trained on the held-out photos; else each photo was held out
+            once, in one of so many folds of a cross-validation, and all were learnt from then.
     """
 
     photos: int
     captions: int
     held_out_photos: int
     held_out_captions: int
+    folds: int = 0
+
+    @property
+    def learnt_photos(self) -> int:
+        """Photos that the new encoder has learnt from."""
+        return self.photos if self.folds else self.photos - self.held_out_photos
+
+    @property
+    def learnt_captions(self) -> int:
+        """Their captions."""
+        return self.captions if self.folds else self.captions - self.held_out_captions
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +109,7 @@ class TrainingReport:
             "captions": self.sizes.captions,
             "held_out_photos": self.sizes.held_out_photos,
             "held_out_captions": self.sizes.held_out_captions,
+            "folds": self.sizes.folds,
             "before": self.outcome.before.as_dict(),
             "after": self.outcome.after.as_dict(),
             "skipped": [

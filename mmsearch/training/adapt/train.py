@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,11 +15,18 @@ from mmsearch.encoders.base import DualEncoder, Encoded
 from mmsearch.errors import TrainingError
 from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.training.adapt.card import CURVES, card
-from mmsearch.training.adapt.choose import EncodedPairs, Retrieval, choose
+from mmsearch.training.adapt.choose import Choice, EncodedPairs, Retrieval, choose
+from mmsearch.training.adapt.cross_validate import cross_validate, folds_by_photo
 from mmsearch.training.adapt.curves import draw_curves
-from mmsearch.training.adapt.dataset import Contents, Progress, read_contents, split_by_photo
+from mmsearch.training.adapt.dataset import (
+    Contents,
+    Progress,
+    check_enough,
+    read_contents,
+    split_by_photo,
+)
 from mmsearch.training.adapt.encoded import EncodedCache, View
-from mmsearch.training.adapt.methods import Method, learn
+from mmsearch.training.adapt.methods import Method, closed_forms, train_heads
 from mmsearch.training.adapt.onnx_heads import write_onnx_heads
 from mmsearch.training.adapt.report import Outcome, Sizes, TrainingReport
 from mmsearch.training.adapt.store import check_free, check_writable, new_encoder
@@ -42,7 +49,7 @@ class Task:
 
     name: str
     data: str
-    method: Method = Method.HEADS
+    method: Method = Method.AUTO
     seed: int = 0
     held_out: float = HELD_OUT
     replace: bool = False
@@ -111,33 +118,15 @@ def train(
     """
     started = time.perf_counter()
     check(task, encoder.identity.spec)
-    views = (View.PLAIN, View.MIRRORED) if task.method is Method.HEADS else (View.PLAIN,)
+    method = task.method.chosen(len(dataset.photos))
+    views = (View.PLAIN, View.MIRRORED) if method is Method.HEADS else (View.PLAIN,)
     contents, photos, texts = _encode(dataset, encoder, views, cache, progress)
-    chosen = split_by_photo(contents.hashes, task.held_out, task.seed)
     pairs = EncodedPairs(photos[0], texts, contents.dataset.photo_of_caption)
-    learning, held_out = (pairs.part(part) for part in chosen)
-    mirrored = photos[1].rows(chosen[0]) if len(photos) > 1 else None
-
-    learnt = learn(task.method, learning, mirrored, held_out, seed=task.seed, progress=progress)
-    choice = choose(learnt.candidates, held_out)
-    outcome = Outcome(
-        method=task.method,
-        seed=task.seed,
-        before=choice.before,
-        after=choice.best.retrieval,
-        settings=learnt.settings or {},
-        share=choice.best.share,
-        candidate=choice.best.candidate,
-        history=learnt.history,
-        trials=choice.trials,
-    )
-    sizes = Sizes(
-        photos=len(contents.hashes),
-        captions=len(contents.dataset.captions),
-        held_out_photos=len(chosen[1]),
-        held_out_captions=len(held_out.photo_of_text),
-    )
-    made = _with_heads(task.name, encoder, choice.heads, outcome, held_out)
+    if method is Method.HEADS:
+        choice, outcome, sizes = _by_training(task, contents.hashes, pairs, photos[1], progress)
+    else:
+        choice, outcome, sizes = _by_closed_form(task, method, contents.hashes, pairs, progress)
+    made = _with_heads(task.name, encoder, choice.heads, outcome, pairs)
     report = TrainingReport(
         name=task.name,
         encoder=made.id,
@@ -149,6 +138,51 @@ def train(
         seconds=time.perf_counter() - started,
     )
     return keep(report, made, task)
+
+
+def _by_training(
+    task: Task, hashes: Sequence[str], pairs: EncodedPairs, mirrored: Encoded, progress: Progress
+) -> tuple[Choice, Outcome, Sizes]:
+    """Trains heads on most of the photos, and chooses on the others how far to go."""
+    learnt, out = split_by_photo(hashes, task.held_out, task.seed)
+    held_out = pairs.part(out)
+    trained = train_heads(
+        pairs.part(learnt), mirrored.rows(learnt), held_out, seed=task.seed, progress=progress
+    )
+    choice = choose(trained.candidates, held_out)
+    outcome = Outcome(
+        method=Method.HEADS,
+        seed=task.seed,
+        before=choice.before,
+        after=choice.best.retrieval,
+        settings=trained.settings,
+        share=choice.best.share,
+        candidate=choice.best.candidate,
+        history=trained.history,
+        trials=choice.trials,
+    )
+    sizes = Sizes(len(hashes), len(pairs.photo_of_text), len(out), len(held_out.photo_of_text))
+    return choice, outcome, sizes
+
+
+def _by_closed_form(
+    task: Task, method: Method, hashes: Sequence[str], pairs: EncodedPairs, progress: Progress
+) -> tuple[Choice, Outcome, Sizes]:
+    """Cross-validates a closed form, and learns from all photos."""
+    check_enough(hashes)
+    folds = folds_by_photo(hashes, task.held_out, task.seed)
+    choice = cross_validate(lambda some: closed_forms(method, some), pairs, folds, progress)
+    outcome = Outcome(
+        method=method,
+        seed=task.seed,
+        before=choice.before,
+        after=choice.best.retrieval,
+        share=choice.best.share,
+        candidate=choice.best.candidate,
+        trials=choice.trials,
+    )
+    texts = len(pairs.photo_of_text)
+    return choice, outcome, Sizes(len(hashes), texts, len(hashes), texts, folds=len(folds))
 
 
 def keep(report: TrainingReport, made: Made, task: Task) -> TrainingReport:
@@ -163,7 +197,7 @@ def keep(report: TrainingReport, made: Made, task: Task) -> TrainingReport:
     before, after = made.outcome.before, made.outcome.after
     if after.score <= before.score:
         raise TrainingError(
-            f"Nothing was stored: on the {report.sizes.held_out_photos} held-out photos the new "
+            f"Nothing was stored: on {report.sizes.held_out_photos} held-out photos the new "
             f"encoder is no better than {report.base} ({_figures(before, after)}). More captioned "
             "photos or another --method may help."
         )
@@ -216,29 +250,29 @@ def _again(kept: EncodedCache, contents: Contents, view: View) -> Encoded:
 
 
 def _with_heads(
-    name: str, encoder: DualEncoder, heads: adapted.Heads, outcome: Outcome, held_out: EncodedPairs
+    name: str, encoder: DualEncoder, heads: adapted.Heads, outcome: Outcome, pairs: EncodedPairs
 ) -> Made:
     """An encoder with residual heads, ready to be stored."""
     identity = encoder.identity
     manifest = named.HeadsManifest(
         name=name,
         revision=heads.revision(encoder.id),
-        dim=encoder.dim,
+        dim=encoder.dim + heads.added_dim,
         base=named.BaseReference(identity.spec, identity.id, identity.revision),
     )
 
     def write(folder: Path) -> None:
         adapted.save_heads(folder / adapted.HEADS, heads)
         one = np.zeros(1, dtype=np.int64)
-        write_onnx_heads(folder, heads, held_out.photos.rows(one), held_out.texts.rows(one))
+        write_onnx_heads(folder, heads, pairs.photos.rows(one), pairs.texts.rows(one))
         manifest.save(folder)
 
     adapts = (("image", heads.image), ("text", heads.text))
-    models = ", ".join(f"`{kind}_head.onnx`" for kind, head in adapts if head is not None)
+    models = ", ".join(f"`{kind}_head.onnx`" for kind, head in adapts if head or heads.banks)
     files = (
         f"- `{adapted.HEADS}`: a linear map for each tower that was adapted; an embedding is "
         "`unit(base + input @ weight + bias)`, the input being the base's pooled features or its "
-        "embedding.\n"
+        "embedding. Where it is normalised, also banks of embeddings of photos and captions.\n"
         f"- {models}: the same, for ONNX Runtime; inputs `embeddings` "
         "and, where the head needs them, `features`; output `adapted`.\n"
         f"- `{named.ENCODER}`: identity, and the encoder that it needs below it."

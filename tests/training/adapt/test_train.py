@@ -34,8 +34,9 @@ def train(name: str, captioned: Path, **options: object) -> mmsearch.TrainingRep
     return mmsearch.train(name, **{**given, "held_out": 0.3, **options})
 
 
-def test_a_trained_encoder_is_better_and_is_found_by_its_name(captioned: Path) -> None:
-    report = train("italian", captioned)
+@pytest.mark.parametrize("method", ["heads", "ridge"])
+def test_a_trained_encoder_is_better_and_is_found_by_its_name(method: str, captioned: Path) -> None:
+    report = train("italian", captioned, method=method)
     before, after = report.outcome.before, report.outcome.after
     assert after.text_to_image.recall_at_5 > before.text_to_image.recall_at_5 + 10
     assert after.image_to_text.recall_at_5 > before.image_to_text.recall_at_5 + 10
@@ -80,20 +81,31 @@ def test_what_is_stored(captioned: Path) -> None:
 
 
 def test_the_card_names_what_is_there(captioned: Path) -> None:
-    report = train("italian", captioned, method="ridge")
+    report = train("italian", captioned, method="procrustes")
     card = (report.path / "README.md").read_text(encoding="utf-8")
-    assert "`image_head.onnx`" in card
-    assert "text_head.onnx" not in card
-    assert not (report.path / "text_head.onnx").exists()
+    for head in ("image_head.onnx", "text_head.onnx"):
+        assert (f"`{head}`" in card) is (report.path / head).exists()
 
 
-def test_onnx_heads_give_what_the_encoder_gives(captioned: Path) -> None:
+def test_few_photos_are_held_out_one_part_after_the_other(captioned: Path) -> None:
+    report = train("few", captioned)
+    assert report.outcome.method == "ridge"
+    assert report.sizes.folds == report.as_dict()["folds"] == 3
+    assert report.sizes.held_out_photos == report.sizes.learnt_photos == 60
+    card = (report.path / "README.md").read_text(encoding="utf-8")
+    assert "in 3 folds" in card
+    assert "trained on | 60 photos" in card
+
+
+@pytest.mark.parametrize("method", ["heads", "ridge"])
+def test_onnx_heads_give_what_the_encoder_gives(method: str, captioned: Path) -> None:
     import onnxruntime
 
-    report = train("italian", captioned)
+    train("italian", captioned, method=method)
     base, adapted = load("testing"), load("italian")
+    path = named.folder_of("italian")
     texts = ["rosso", "blu e verde", ""]
-    session = onnxruntime.InferenceSession(report.path / "text_head.onnx")
+    session = onnxruntime.InferenceSession(path / "text_head.onnx")
     embeddings = base.encode_texts(texts)
     given = {"embeddings": embeddings, "features": embeddings}
     wanted = {entry.name: given[entry.name] for entry in session.get_inputs()}
@@ -114,11 +126,11 @@ def test_closed_forms_store_what_they_reached(method: str, captioned: Path) -> N
 
 
 def test_the_same_seed_gives_the_same_encoder(captioned: Path) -> None:
-    first, again = train("one", captioned, seed=3), train("two", captioned, seed=3)
+    first, again = (train(name, captioned, method="heads", seed=3) for name in ("one", "two"))
     assert first.outcome.after == again.outcome.after
     heads = [load_heads(report.path / HEADS) for report in (first, again)]
     np.testing.assert_array_equal(heads[0].image.map.weight, heads[1].image.map.weight)
-    other = train("three", captioned, seed=4)
+    other = train("three", captioned, method="heads", seed=4)
     assert other.encoder.partition("@")[2] != first.encoder.partition("@")[2]
 
 
@@ -143,7 +155,7 @@ def test_names(captioned: Path) -> None:
     with pytest.raises(TrainingError, match=r"already.*--force"):
         train("mine", captioned, method="ridge")
     assert load("mine").id == report.encoder
-    replaced = train("mine", captioned, seed=1, replace=True)
+    replaced = train("mine", captioned, method="procrustes", replace=True)
     assert load("mine").id == replaced.encoder != report.encoder
     assert list(replaced.path.parent.iterdir()) == [replaced.path]
     with pytest.raises(TrainingError, match="made from"):
@@ -193,7 +205,7 @@ def test_what_was_encoded_is_not_encoded_again(captioned: Path) -> None:
     from tests.training.adapt.conftest import Counting
 
     encoder = Counting()
-    train("one", captioned, model=encoder)
+    train("one", captioned, model=encoder, method="heads")
     assert (encoder.images, encoder.texts) == (120, 120), "plain and mirrored"
     train("two", captioned, model=encoder, method="ridge")
     assert (encoder.images, encoder.texts) == (120, 120)
