@@ -20,8 +20,9 @@ import numpy as np
 from measure import markdown
 from numpy.typing import NDArray
 
+from mmsearch.encoders.base import DualEncoder
 from mmsearch.encoders.registry import load
-from mmsearch.evaluation.evaluate import decode_photo
+from mmsearch.evaluation.embedding import decode_photo
 from mmsearch.items import Hit, Modality
 from mmsearch.search.duplicates.diversify import DEPTH, diversify
 
@@ -46,16 +47,18 @@ def main() -> None:
     names = (folder / f"{arguments.split}.txt").read_text().split()
     words = _words(folder / "captions.tsv", names)
     encoder = load("embedded", device="cpu")
-    vectors = np.concatenate([
-        encoder.encode_images(
-            np.stack([decode_photo(folder / "images" / name, encoder.transform) for name in part])
-        )
-        for part in np.array_split(names, -(-len(names) // 64))
-    ])  # fmt: skip
+    vectors = _embed([folder / "images" / name for name in names], encoder)
     queries = encoder.encode_texts([query.split()[0] for query in QUERIES])
     rows = [(strength, *_measure(strength, queries @ vectors.T, vectors, words))
             for strength in STRENGTHS]  # fmt: skip
     print(markdown(("strength", "relevant", "shown besides", "similarity"), rows))
+
+
+def _embed(photos: list[Path], encoder: DualEncoder) -> NDArray[np.float32]:
+    transform = encoder.transform
+    parts = (photos[start : start + 64] for start in range(0, len(photos), 64))
+    pixels = (np.stack([transform(decode_photo(one, transform)) for one in part]) for part in parts)
+    return np.concatenate([encoder.encode_images(some) for some in pixels])
 
 
 def _words(captions: Path, names: list[str]) -> list[set[str]]:
