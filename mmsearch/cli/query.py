@@ -162,7 +162,7 @@ def query(
             less_like=less_like or (),
         )
         took_ms = (time.perf_counter() - started) * 1000
-        encoder = opened.encoder.id
+        encoder = opened.encoder.id if json else None  # a list of what passes needs none
     if json:
         show_json(
             {

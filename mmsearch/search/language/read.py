@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ _SUM = re.compile(r"\S\s+\+\s+\S")
 _DIFFERENCE = re.compile(r"\s-\s")
 _NOT = re.compile(r"(?<!\S)NOT(?!\S)")
 _FILTERS = re.compile(rf"(?<!\S)-?(?:{'|'.join(KEYS)}):\S+", re.IGNORECASE)
+_NEARLY = re.compile(r"(?<!\S)-?([a-z]{3,10}):(?=[^\s/:])", re.IGNORECASE)
 _QUOTES = '"“”„«»'
 
 FindPicture = Callable[[str], Path | None]
@@ -52,6 +54,7 @@ def read_question(text: str, *, files: bool = False) -> Question:
         QuerySyntaxError: a filter or a weight has a value that it cannot have, a quotation mark
             or parenthesis of an operator is not closed, or there are too many terms.
     """
+    _hint(text)
     whole = Span(0, len(text))
     find = picture_at if files else _no_picture
     if picture := find(text):
@@ -63,6 +66,13 @@ def read_question(text: str, *, files: bool = False) -> Question:
     reading = _Reading(text, find, is_sum=start == "sum")
     reading.read(parse_tree(text, start))
     return reading.question()
+
+
+def _hint(text: str) -> None:
+    """A notice where something is nearly a filter: it is searched for like any text."""
+    for key in {match[1].lower() for match in _NEARLY.finditer(text[:MAX_LENGTH])} - {*KEYS}:
+        if meant := get_close_matches(key, KEYS, n=1, cutoff=0.75):
+            _log.warning("There is no filter %s:, so it is searched for; %s: is one.", key, *meant)
 
 
 def _no_picture(name: str) -> None:

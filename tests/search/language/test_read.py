@@ -321,3 +321,21 @@ def test_names_of_pictures_stand_for_them_only_where_files_are_at_hand(
 def _made(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("tpye:image", "type"), ("dog -widht:5", "width"), ("Befor:2020", "before")],
+)
+def test_what_is_nearly_a_filter_is_text_with_a_notice(
+    text: str, meant: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    question = read_question(text)
+    assert not question.filters
+    assert f"{meant}: is one" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["https://a.b/c", "time:12", "note:x a:b C:\\x", "type:image"])
+def test_other_colons_bring_no_notice(text: str, caplog: pytest.LogCaptureFixture) -> None:
+    read_question(text)
+    assert not caplog.text
