@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.errors import QueryError, RerankerError
-from mmsearch.index import IndexDirectory
+from mmsearch.index import IndexDirectory, Snapshot
 from mmsearch.items import Hit
 from mmsearch.search.duplicates.diversify import DEPTH, diversify
-from mmsearch.search.duplicates.fold import Copies, retrieve_distinct
+from mmsearch.search.duplicates.fold import Copies, Retrieve, retrieve_distinct
 from mmsearch.search.feedback import with_feedback
 from mmsearch.search.language.tree import Question
 from mmsearch.search.query import Query, read_query
@@ -72,7 +72,9 @@ def answer(
     question = read_query(query)
     if question.is_listing and not query.feedback:
         with directory.snapshot() as snapshot:
-            return retrieve(snapshot, question, Sought(()), k, grouped=grouped)
+            newest = partial(retrieve, snapshot, question, Sought(()), grouped=grouped)
+            hits, copies = _retrieved(snapshot, newest, k, fold=fold, grouped=grouped)
+        return copies.fold(hits, grouped=grouped)[:k]
     while True:
         encoder = encoder_at_hand()
         reranker = None if reranker_for is None else reranker_for(encoder)
@@ -85,12 +87,7 @@ def answer(
             sought = with_items(embedded, question, snapshot.reader)
             sought = with_feedback(sought, query.feedback, snapshot.columns)
             first_stage = partial(retrieve, snapshot, question, sought, grouped=grouped)
-            if fold:
-                hits, copies = retrieve_distinct(
-                    snapshot.reader, first_stage, depth, grouped=grouped
-                )
-            else:
-                hits, copies = first_stage(depth), Copies({})
+            hits, copies = _retrieved(snapshot, first_stage, depth, fold=fold, grouped=grouped)
             vectors: Vectors = {}
             if reranker is not None or diverse:
                 items, rows = snapshot.reader.embeddings([hit.item for hit in hits])
@@ -106,6 +103,15 @@ def answer(
             hits = _reranked(asked, hits, reranker, origin, vectors, budget, max_megapixels)
     hits = copies.fold(hits, grouped=grouped)
     return diversify(hits, vectors, k) if diverse else hits[:k]
+
+
+def _retrieved(
+    snapshot: Snapshot, first_stage: Retrieve, depth: int, *, fold: bool, grouped: bool
+) -> tuple[list[Hit], Copies]:
+    """The first stage's hits, and which of them are copies, where they are to be folded."""
+    if fold:
+        return retrieve_distinct(snapshot.reader, first_stage, depth, grouped=grouped)
+    return first_stage(depth, spare=0), Copies({})
 
 
 def _reranked(

@@ -130,3 +130,8 @@ def test_one_photo_and_no_photo(index: mmsearch.Index, tmp_path: Path) -> None:
     (hit,) = index.search(QUERY, diverse=True)
 
     assert hit.copies == ()
+
+
+def test_copies_are_one_hit_where_only_filters_are_given(filled: mmsearch.Index) -> None:
+    assert len(filled.search("type:image")) == 3
+    assert len(filled.search("type:image", fold=False)) == 6
