@@ -197,6 +197,7 @@ class Index:
         budget: float | None = None,
         fold: bool = True,
         diverse: bool = False,
+        min_relevance: float = 0.0,
         files: bool = False,
         more_like: Sequence[StrPath | int] = (),
         less_like: Sequence[StrPath | int] = (),
@@ -222,6 +223,7 @@ class Index:
                 stage's places. None for as long as it needs; ``auto`` then takes a second.
             fold: copies of a photo and shots of one burst become one hit, which lists them.
             diverse: hits that differ from each other, rather than the very best ones.
+            min_relevance: hits whose relevance is lower are left out of these k.
             files: whether names of image files in the text stand for the pictures, as on the
                 command line; not for texts of people whose files these are not.
             more_like: earlier hits to find more of, by their files' paths or items' ids; also
@@ -268,6 +270,7 @@ class Index:
             budget=budget,
             fold=fold,
             diverse=diverse,
+            min_relevance=min_relevance,
             max_megapixels=self.max_megapixels,
         )
 

@@ -30,7 +30,7 @@ from mmsearch.cli.output import (
 )
 from mmsearch.items import Modality
 from mmsearch.media.formats import MediaKind, kind_of
-from mmsearch.search.language.grammar import KEYS
+from mmsearch.search.calibrate.cut import split
 from mmsearch.search.language.grammar import KEYS
 
 if TYPE_CHECKING:
@@ -118,6 +118,10 @@ def query(
             show_default=False,
         ),
     ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Also list hits that hardly answer, the nearest all the same."),
+    ] = False,
     rerank: RerankOption = None,
     budget: BudgetOption = None,
     speech_model: SpeechModelOption = None,
@@ -163,19 +167,23 @@ def query(
         )
         took_ms = (time.perf_counter() - started) * 1000
         encoder = opened.encoder.id if json else None  # a list of what passes needs none
+    shown, hidden = (hits, []) if everything else split(hits)
     if json:
         show_json(
             {
                 "query": text,
                 "encoder": encoder,
                 "took_ms": round(took_ms, 1),
-                "hits": [_as_json(hit) for hit in hits],
+                "hits": [_as_json(hit) for hit in shown],
+                "hidden": len(hidden),
             }
         )
-    elif paths or null:
-        write_paths([hit.path for hit in hits], end=b"\0" if null else b"\n")
-    else:
-        _show(hits)
+        return
+    if paths or null:
+        write_paths([hit.path for hit in shown], end=b"\0" if null else b"\n")
+    elif shown:
+        _show(shown)
+    _tell_ending(len(shown), len(hidden))
 
 
 def _medium_of(text: str) -> MediaKind | None:
@@ -198,16 +206,13 @@ def _medium_of(text: str) -> MediaKind | None:
 
 
 def _show(hits: list[Hit]) -> None:
-    if not hits:
-        note("No hits.")
-        return
     reranked = any(hit.reranked is not None for hit in hits)
-    rows = [("score", *(["reranked"] if reranked else []), "taken", "hit")]
+    rows = [("relevance", *(["reranked"] if reranked else []), "taken", "hit")]
     for hit in hits:
         taken = hit.info.captured_at
         rows.append(
             (
-                _score(hit.score),
+                _percent(hit.relevance),
                 *([_score(hit.reranked)] if reranked else []),
                 f"{taken:%Y-%m-%d}" if taken else "-",
                 " ".join([short_path(hit.path), *_place_in_asset(hit)]),
@@ -216,6 +221,22 @@ def _show(hits: list[Hit]) -> None:
         rows.extend((*[""] * (len(rows[0]) - 1), f"  {line}") for line in _others(hit))
     for line in table(rows, right=range(len(rows[0]) - 2)):
         show(line)
+
+
+def _tell_ending(shown: int, hidden: int) -> None:
+    """Where the list ends, and why."""
+    if shown and hidden:
+        note(f"{shown} {'hit' if shown == 1 else 'hits'}; {hidden} less likely with --all.")
+    elif hidden:
+        note("Nothing here answers that; --all shows the nearest.")
+    elif not shown:
+        note("No hits.")
+
+
+def _percent(relevance: float | None) -> str:
+    if relevance is None:
+        return "-"
+    return "<1%" if relevance < 0.01 else f"{relevance:.0%}"
 
 
 def _score(score: float | None) -> str:
@@ -257,7 +278,8 @@ def _item_as_json(hit: Hit) -> dict[str, Any]:
         "score": round(hit.score, 6),
         "similarity": None if hit.similarity is None else round(hit.similarity, 6),
         "reranked": None if hit.reranked is None else round(hit.reranked, 6),
-        "relevance": hit.relevance,
+        "relevance": None if hit.relevance is None else round(hit.relevance, 4),
+        "answered": None if hit.answered is None else round(hit.answered, 4),
         "path": str(hit.path),
         "modality": hit.modality.value,
         "item": hit.item,

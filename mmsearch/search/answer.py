@@ -44,6 +44,7 @@ def answer(
     budget: float | None,
     fold: bool,
     diverse: bool,
+    min_relevance: float,
     max_megapixels: float,
 ) -> list[Hit]:
     """The best k hits; the first stage's, and a notice, where the reranker fails on them.
@@ -60,6 +61,7 @@ def answer(
         budget: seconds that the reranker may take; None for as long as it needs.
         fold: hits that show the same become one.
         diverse: hits differ from each other.
+        min_relevance: hits that are less likely to answer are left out of the best k.
         max_megapixels: larger images are refused.
 
     Raises:
@@ -102,7 +104,8 @@ def answer(
         else:
             hits = _reranked(asked, hits, reranker, origin, vectors, budget, max_megapixels)
     hits = copies.fold(hits, grouped=grouped)
-    return diversify(hits, vectors, k) if diverse else hits[:k]
+    best = diversify(hits, vectors, k) if diverse else hits[:k]
+    return [hit for hit in best if hit.relevance is None or hit.relevance >= min_relevance]
 
 
 def _retrieved(

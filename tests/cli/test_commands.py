@@ -23,8 +23,8 @@ def test_index_then_query(mmsearch, photos: Path) -> None:
     assert "4/4" in done.stderr
     assert "files/s" in done.stderr
 
-    lines = mmsearch("query", "a red photo", "-k", "2").stdout.splitlines()
-    assert lines[0].split() == ["score", "taken", "hit"]
+    lines = mmsearch("query", "a red photo", "-k", "2", "--all").stdout.splitlines()
+    assert lines[0].split() == ["relevance", "taken", "hit"]
     assert lines[1].endswith(str(Path("photos") / "red.png"))
     assert len(lines) == 3
 
@@ -37,21 +37,42 @@ def test_query_as_json(mmsearch, photos: Path) -> None:
     assert found["took_ms"] > 0
     (hit,) = found["hits"]
     assert hit["path"] == str(photos / "red.png")
-    assert (hit["rank"], hit["modality"], hit["relevance"]) == (1, "image", None)
+    assert (hit["rank"], hit["modality"], found["hidden"]) == (1, "image", 0)
+    assert 0.5 < hit["relevance"] <= 1
+    assert 0.5 < hit["answered"] <= 1
     assert hit["reranked"] is None
     assert {"score", "item", "asset", "text", "start", "end"} <= hit.keys()
+
+
+def test_the_list_ends_where_relevance_ends(mmsearch, photos: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    red = mmsearch("query", "red")
+    assert len(red.stdout.splitlines()) == 2
+    assert "1 hit; 3 less likely with --all." in red.stderr
+    assert mmsearch("query", "red", "--paths").stdout == f"{photos / 'red.png'}\n"
+
+    zebra = mmsearch("query", "zebra")
+    assert zebra.stdout == ""
+    assert "Nothing here answers that; --all shows the nearest." in zebra.stderr
+    everything = mmsearch("query", "zebra", "--all")
+    assert len(everything.stdout.splitlines()) == 5
+    assert "less likely" not in everything.stderr
+
+    found = json.loads(mmsearch("query", "zebra", "--json").stdout)
+    assert (found["hits"], found["hidden"]) == ([], 4)
 
 
 def test_query_reranked(mmsearch, photos: Path) -> None:
     mmsearch("index", photos, *MODEL)
     (photos / "blue.png").unlink()
-    found = json.loads(mmsearch("query", "green", "--rerank", "testing", "--json").stdout)["hits"]
+    reranked = ("query", "green", "--rerank", "testing", "--all")
+    found = json.loads(mmsearch(*reranked, "--json").stdout)["hits"]
     assert Path(found[0]["path"]).name == "green.png"
     assert found[0]["reranked"] > 0.5
     (gone,) = (hit for hit in found if Path(hit["path"]).name == "blue.png")
     assert gone["reranked"] is None
-    shown = mmsearch("query", "green", "--rerank", "testing").stdout.splitlines()
-    assert shown[0].split() == ["score", "reranked", "taken", "hit"], "what it is ordered by"
+    shown = mmsearch(*reranked).stdout.splitlines()
+    assert shown[0].split() == ["relevance", "reranked", "taken", "hit"], "what it is ordered by"
     scores = [line.split()[1] for line in shown[1:]]
     assert scores[0] == f"{found[0]['reranked']:.3f}"
     assert "-" in scores
@@ -73,13 +94,13 @@ def test_a_query_is_an_image_only_if_it_names_one(mmsearch, photos: Path, tmp_pa
     done = mmsearch("query", "./nosuffix", "-k", "1", "--paths")
     assert done.stdout.endswith("blue.png\n")
     assert "no file blu.png here" in mmsearch("query", "blu.png").stderr
-    assert mmsearch("query", "x" * 5000, "-k", "1").stderr == ""
+    assert mmsearch("query", "x" * 5000, "-k", "1", "--all").stderr == ""
     mmsearch("query", "~nobodyatall/x.jpg")
 
 
 def test_query_in_a_folder(mmsearch, photos: Path) -> None:
     mmsearch("index", photos, *MODEL)
-    done = mmsearch("query", "red", "--in", photos / "deep", "--paths")
+    done = mmsearch("query", "red", "--in", photos / "deep", "--paths", "--all")
     assert done.stdout == f"{photos / 'deep' / 'yellow.png'}\n"
 
 

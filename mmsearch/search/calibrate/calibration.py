@@ -112,6 +112,14 @@ def calibration(asked: Medium, found: Medium, *, levels: bool) -> Calibration:
     return Calibration(Logistic(**row["anything"]), Logistic(**row["item"]), row["carried"])
 
 
+def least_answered(found: Medium) -> float:
+    """Below this probability that anything in a medium answers a query, nothing does.
+
+    Of queries that nothing answers, one in ten is above it.
+    """
+    return float(_parameters()["answered"][found.value])
+
+
 @cache
 def _parameters() -> dict[str, dict[str, Any]]:
     parsed: dict[str, dict[str, Any]] = json.loads(_PARAMETERS.read_text(encoding="utf-8"))

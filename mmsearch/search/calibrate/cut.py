@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmsearch.items import Hit
-
-ANSWERED = 0.45
-"""Below this probability that anything answers the query, nothing does."""
+from mmsearch.search.calibrate.calibration import least_answered
+from mmsearch.search.normalise import Medium
 
 RELEVANT = 0.05
 """Below this relevance a hit is hidden.
@@ -20,7 +19,9 @@ def is_shown(hit: Hit) -> bool:
     """Whether a hit is likely enough an answer; one without relevance is shown."""
     if hit.relevance is None:
         return True
-    return hit.relevance >= RELEVANT and (hit.answered is None or hit.answered >= ANSWERED)
+    medium = next(medium for medium in Medium if hit.modality in medium.modalities)
+    answered = hit.answered is None or hit.answered >= least_answered(medium)
+    return answered and hit.relevance >= RELEVANT
 
 
 def split(hits: Sequence[Hit]) -> tuple[list[Hit], list[Hit]]:

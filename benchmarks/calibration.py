@@ -1,0 +1,513 @@
+"""Fits what turns similarities into relevance, and measures what it is worth.
+
+    python benchmarks/calibration.py FLICKR8K [--model NAME] [--write] [--diagram FILE.png]
+
+Over the photos and captions of Flickr8k dev. The queries are captions, the short queries of
+``calibration_queries.tsv``, and those of its queries that nothing in dev answers. Indexes of 1 to
+1,000 items are drawn from dev, with and without an answer. Parameters are fitted on one half of the
+queries and measured on the other, ten times over; ``--write`` then fits them on all queries and
+puts them into the package. Run it again when the weights of the embedded encoder change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from calibration_judge import SAID_BY, CaptionJudge
+from measure import markdown
+from numpy.typing import NDArray
+
+import mmsearch.search.calibrate
+from mmsearch.encoders.background import encode_background
+from mmsearch.encoders.base import DualEncoder
+from mmsearch.encoders.registry import load
+from mmsearch.evaluation.embedding import decode_photo
+from mmsearch.search.calibrate.calibration import Calibration, Logistic
+from mmsearch.search.calibrate.cut import RELEVANT
+from mmsearch.search.calibrate.evidence import Chance, Evidence
+from mmsearch.search.normalise import Background, Medium, scale_of, unrelated
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+HERE = Path(__file__).parent
+PARAMETERS = Path(mmsearch.search.calibrate.__file__).with_name("parameters.json")
+SIZES = (1, 3, 10, 30, 100, 1000)
+K = 10
+REPEATS = {True: 20, False: 2}  # with texts asked and levels known, else
+ALLOWED = 0.9
+"""Share of the unanswerable that must get no answer, on the half that is fitted on."""
+THRESHOLD = "threshold of `answered`"
+ANSWER_PUT = 0.85
+"""So often a small index is given an answer of a query that has one: most people look for what
+they believe to be there."""
+UNANSWERABLE, SHORT, CAPTIONS = 100, 60, 140
+"""What each kind of query weighs, in queries."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Photos of a split with five captions each, and their embeddings."""
+
+    names: list[str]
+    captions: list[list[str]]
+    photos: NDArray[np.float32]
+    texts: NDArray[np.float32]  # (photos, 5, dim)
+    chance: Chance
+
+
+@dataclass(frozen=True)
+class Task:
+    """Queries of one medium over items of one medium.
+
+    Attributes:
+        queries, items: embeddings.
+        right: which items answer which queries, by the captions.
+        own: which item was meant; the first stage may have others before it.
+        weight: of each query.
+    """
+
+    asked: Medium
+    found: Medium
+    queries: NDArray[np.float32]
+    items: NDArray[np.float32]
+    right: Mask
+    own: Mask
+    weight: Floats
+
+    @property
+    def name(self) -> str:
+        """What parameters are stored under."""
+        return f"{self.asked.value} to {self.found.value}"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one query sees of one index: its best items and the evidence."""
+
+    query: int
+    size: int
+    evidence: Evidence
+    similarities: NDArray[np.float32]
+    levels: Floats | None
+    right: Mask
+    own: Mask
+    answerable: bool
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("flickr8k", type=Path)
+    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--cache", type=Path, help="keeps embeddings in this .npz file")
+    parser.add_argument("--write", action="store_true", help="puts the parameters into the package")
+    parser.add_argument("--diagram", type=Path, help="draws the reliability diagram")
+    options = parser.parse_args()
+
+    encoder = load(options.model)
+    data = read(options.flickr8k, encoder, options.cache)
+    kinds, written, patterns = read_queries()
+    vectors = encoder.encode_texts(written)
+    parameters: dict[str, Any] = {"answered": {}}
+    for task in tasks(data, kinds, vectors, patterns):
+        parameters[task.name] = {}
+        for levels in (True, False):
+            if levels and task.asked is task.found is Medium.PICTURE:
+                continue
+            seen = list(look(task, data.chance if levels else None))
+            form = "levels" if levels else "plain"
+            print(f"\n{task.name}, {form}")
+            diagram = options.diagram if levels and task.name == "text to picture" else None
+            threshold = report(task, seen, diagram)
+            if is_main(task, seen):
+                parameters["answered"][task.found.value] = round(threshold, 3)
+            parameters[task.name][form] = as_json(fit(task, seen, np.ones(len(task.queries), bool)))
+    if options.write:
+        PARAMETERS.write_text(json.dumps(parameters, indent=1) + "\n", encoding="utf-8")
+
+
+def is_main(task: Task, seen: Sequence[Seen]) -> bool:
+    return task.asked is Medium.TEXT and seen[0].levels is not None
+
+
+def read(folder: Path, encoder: DualEncoder, cache: Path | None) -> Data:
+    names = (folder / "dev.txt").read_text().split()
+    captions: dict[str, list[str]] = {}
+    with (folder / "captions.tsv").open(encoding="utf-8") as lines:
+        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+            captions.setdefault(row["image"], []).append(row["caption"])
+    said = [captions[name][:5] for name in names]
+    if cache is not None and cache.is_file():
+        stored = np.load(cache)
+        photos, texts, chance = stored["photos"], stored["texts"], stored["chance"]
+    else:
+        photos = encode_photos(encoder, [folder / "images" / name for name in names])
+        texts = encoder.encode_texts([caption for five in said for caption in five])
+        chance = encode_background(encoder)
+        if cache is not None:
+            np.savez(cache, photos=photos, texts=texts, chance=chance)
+    # As an index keeps them.
+    photos, texts, chance = (
+        v.astype(np.float16).astype(np.float32) for v in (photos, texts, chance)
+    )
+    return Data(names, said, photos, texts.reshape(len(names), 5, -1), Chance(chance))
+
+
+def encode_photos(encoder: DualEncoder, paths: Sequence[Path]) -> NDArray[np.float32]:
+    size = encoder.batch_size
+    parts = []
+    for start in range(0, len(paths), size):
+        pixels = [
+            encoder.transform(decode_photo(path, encoder.transform))
+            for path in paths[start : start + size]
+        ]
+        parts.append(encoder.encode_images(np.stack(pixels)))
+    return np.concatenate(parts)
+
+
+def read_queries() -> tuple[list[str], list[str], list[str]]:
+    with (HERE / "calibration_queries.tsv").open(encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return [r["kind"] for r in rows], [r["query"] for r in rows], [r["pattern"] or "" for r in rows]
+
+
+def tasks(
+    data: Data, kinds: Sequence[str], written: NDArray[np.float32], patterns: Sequence[str]
+) -> Iterator[Task]:
+    """Each medium asked for each medium."""
+    judge = CaptionJudge(data.captions)
+    count = len(data.names)
+    drawn = np.sort(np.random.default_rng(1).choice(count * 4, 600, replace=False))
+    photo, which = drawn // 4, drawn % 4 + 1  # the first caption is an item of the texts
+    vectors = np.concatenate([written, data.texts[photo, which]])
+    saying = [judge.saying(data.captions[p][w]) for p, w in zip(photo, which, strict=True)]
+    nothing = np.zeros(count, dtype=bool)
+    by_pattern = [judge.matching(p) if p else nothing for p in patterns]
+    own = np.array([*by_pattern, *(np.arange(count) == p for p in photo)])
+    mentioned = [judge.matching(p, said_by=1) if p else nothing for p in patterns]
+    weight = np.concatenate([kind_weights(kinds), np.full(len(drawn), CAPTIONS / len(drawn))])
+    text, picture = Medium.TEXT, Medium.PICTURE
+
+    right = np.array([*mentioned, *saying]) | own
+    yield Task(text, picture, vectors, data.photos, right, own, weight)
+    firsts = [five[0] for five in data.captions]
+    in_first = [np.array([bool(p and re.search(p, c.lower())) for c in firsts]) for p in patterns]
+    right = np.array([*in_first, *saying]) | own
+    yield Task(text, text, vectors, data.texts[:, 0], right, own, weight)
+
+    asked = np.arange(0, count, 3)
+    even = np.full(len(asked), (SHORT + CAPTIONS) / len(asked))
+    said = np.array([judge.saying(first) for first in firsts])  # caption, photo
+    same = np.eye(count, dtype=bool)[asked]
+    queries = data.photos[asked]
+    yield Task(picture, text, queries, data.texts[:, 0], said.T[asked] | same, same, even)
+    alike = np.array(
+        [np.sum([judge.saying(c) for c in data.captions[p]], axis=0) >= SAID_BY for p in asked]
+    )
+    # A photo that is asked with is not in the index.
+    similar = np.array(alike & ~same)
+    yield Task(picture, picture, queries, data.photos, similar, similar, even)
+
+
+def kind_weights(kinds: Sequence[str]) -> Floats:
+    of_kind = {"nothing": UNANSWERABLE, "short": SHORT}
+    return np.array([of_kind[kind] / kinds.count(kind) for kind in kinds])
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What texts in general are to each item, or to each query by photo.
+
+    Attributes:
+        level: what the nearest reach.
+        mean, square: of the similarities and of their squares.
+    """
+
+    level: Floats
+    mean: Floats
+    square: Floats
+
+    @classmethod
+    def of(cls, chance: Chance, vectors: NDArray[np.float32]) -> Levels:
+        """Compares texts in general with vectors."""
+        similarities = vectors.astype(np.float64) @ chance.vectors.T
+        return cls(chance.levels(vectors), similarities.mean(1), (similarities**2).mean(1))
+
+    def unrelated(self, rows: NDArray[np.int64]) -> Background:
+        """What texts in general have with some of the vectors."""
+        mean = float(self.mean[rows].mean())
+        return Background(mean, float(self.square[rows].mean() - mean**2) ** 0.5)
+
+
+def look(task: Task, chance: Chance | None) -> Iterator[Seen]:
+    """What each query sees of an index of each size; in most of them an answer is put."""
+    random = np.random.default_rng(0)
+    similarities = task.queries @ task.items.T
+    judged_by = task.items if task.asked is Medium.TEXT else task.queries
+    levels = None if chance is None else Levels.of(chance, judged_by)
+    for size in SIZES:
+        for query in range(len(task.queries)):
+            chosen = np.arange(len(task.items))
+            if size < len(task.items):
+                chosen = random.choice(len(task.items), size, replace=False)
+                answers = np.flatnonzero(task.own[query])
+                if len(answers) and random.random() < ANSWER_PUT:
+                    chosen[0] = random.choice(answers)
+                chosen = np.unique(chosen)
+            if task.asked is task.found is Medium.PICTURE:
+                chosen = chosen[similarities[query, chosen] < 0.999]  # itself
+            if len(chosen):
+                yield seen_of(task, query, similarities[query], chosen, levels)
+
+
+def seen_of(
+    task: Task,
+    query: int,
+    similarities: NDArray[np.float32],
+    chosen: NDArray[np.int64],
+    known: Levels | None,
+) -> Seen:
+    """The best items of an index as the search itself sees them."""
+    values = similarities[chosen]
+    order = np.argsort(-values, kind="stable")[:50]
+    best, ids = values[order], chosen[order]
+    expected, levels = unrelated(task.asked, task.found), None
+    if known is not None:
+        by_item = task.asked is Medium.TEXT
+        sample = chosen[:: -(-len(chosen) // 50)]
+        expected = known.unrelated(sample if by_item else np.array([query]))
+        levels = known.level[ids] if by_item else np.repeat(known.level[query], len(ids))
+    scale = scale_of(values, best, expected)
+    unit = scale.deviation if levels is None else expected.deviation
+    evidence = Evidence.of(best, levels, mean=scale.mean, unit=unit, items=len(chosen))
+    return Seen(
+        query,
+        len(chosen),
+        evidence,
+        best[:K],
+        None if levels is None else levels[:K],
+        task.right[query, ids[:K]],
+        task.own[query, ids[:K]],
+        bool(task.right[query, chosen].any()),
+    )
+
+
+def fit(task: Task, seen: Sequence[Seen], of: Mask) -> Calibration:
+    """Fits both logistic functions on some of the queries.
+
+    Args:
+        task: whose queries.
+        seen: by them.
+        of: bool, shape (queries,), which to fit on.
+    """
+    seen = [one for one in seen if of[one.query]]
+    weight = np.array([task.weight[one.query] for one in seen])
+    whole = np.array([[s.evidence.lead, s.evidence.margin, np.log(s.size)] for s in seen])
+    with_levels = seen[0].levels is not None
+    columns = [0, 1, 2] if with_levels else [0, 2]
+    answerable = np.array([one.answerable for one in seen], dtype=float)
+    coefficients = np.zeros(4)
+    coefficients[[*columns, 3]] = logistic_regression(whole[:, columns], answerable, weight)
+    anything = Logistic(coefficients[3], coefficients[0], coefficients[1], coefficients[2])
+
+    rows, right, weights = [], [], []
+    carried = whole @ coefficients[:3] + coefficients[3]
+    for one, odds, w in zip(seen, carried, weight, strict=True):
+        lead, margin = differences(one)
+        rows.append(
+            np.column_stack(
+                [np.full(len(lead), odds), lead, margin, np.full(len(lead), np.log(one.size))]
+            )
+        )
+        right.append(one.right)
+        weights.append(np.full(len(lead), w / len(lead)))
+    columns = [0, 1, 2, 3] if with_levels else [0, 1, 3]
+    coefficients = np.zeros(5)
+    coefficients[[*columns, 4]] = logistic_regression(
+        np.concatenate(rows)[:, columns],
+        np.concatenate(right).astype(float),
+        np.concatenate(weights),
+    )
+    carried_weight, lead_weight, margin_weight, items_weight, bias = coefficients
+    item = Logistic(bias, lead_weight, margin_weight, items_weight)
+    return Calibration(anything, item, float(carried_weight))
+
+
+def differences(one: Seen) -> tuple[Floats, Floats]:
+    """How the items stand to the best, by lead and by margin."""
+    values, evidence = one.similarities.astype(np.float64), one.evidence
+    lead = (values - evidence.mean) / evidence.unit - evidence.lead
+    if one.levels is None:
+        return lead, np.zeros_like(lead)
+    return lead, (values - one.levels) / evidence.unit - evidence.margin
+
+
+def logistic_regression(rows: Floats, labels: Floats, weights: Floats) -> Floats:
+    """Weights of the columns and, last, the bias: Newton's method with a slight ridge."""
+    rows = np.column_stack([rows, np.ones(len(rows))])
+    ridge = np.diag([1e-2] * (rows.shape[1] - 1) + [0.0])
+    found = np.zeros(rows.shape[1])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-np.clip(rows @ found, -30, 30)))
+        curvature = (weights * p * (1 - p) + 1e-12)[:, None] * rows
+        step = np.linalg.solve(
+            rows.T @ curvature + ridge, rows.T @ (weights * (p - labels)) + ridge @ found
+        )
+        found = found - step
+    return found
+
+
+def report(task: Task, seen: Sequence[Seen], diagram: Path | None) -> float:
+    """Measures on halves of the queries that were not fitted on; returns the threshold."""
+    random = np.random.default_rng(0)
+    kinds = np.round(task.weight, 9)
+    rows: dict[str, list[float]] = {}
+    drawn: list[tuple[Floats, Mask, Floats]] = []
+    for _ in range(REPEATS[is_main(task, seen)]):
+        first = np.zeros(len(task.queries), dtype=bool)
+        for kind in np.unique(kinds):
+            of_kind = random.permutation(np.flatnonzero(kinds == kind))
+            first[of_kind[: len(of_kind) // 2]] = True
+        calibration = fit(task, seen, first)
+        judged = [judge(calibration, one) for one in seen]
+        for name, value in measures(task, seen, judged, first).items():
+            rows.setdefault(name, []).append(value)
+        drawn.append(reliability(task, seen, judged, ~first))
+    print(
+        markdown(
+            ("measure", "mean", "worst half"),
+            [
+                (name, f"{np.mean(values):.3f}", f"{(min if 'keep' in name else max)(values):.3f}")
+                for name, values in rows.items()
+            ],
+        )
+    )
+    if diagram is not None:
+        draw(diagram, drawn)
+    return float(np.mean(rows.get(THRESHOLD, [np.nan])))
+
+
+def judge(calibration: Calibration, one: Seen) -> tuple[float, Floats]:
+    relevance = calibration.relevance(one.similarities, one.levels, one.evidence)
+    return calibration.answered(one.evidence), relevance
+
+
+def measures(
+    task: Task, seen: Sequence[Seen], judged: Sequence[tuple[float, Floats]], first: Mask
+) -> dict[str, float]:
+    """Expected calibration errors, and, over all of dev, what thresholds keep and let through."""
+    found: dict[str, float] = {}
+    largest = max(one.size for one in seen)
+    for size in SIZES:
+        pairs = [
+            (one, p)
+            for one, (_, p) in zip(seen, judged, strict=True)
+            if not first[one.query] and (one.size == size or size >= largest == one.size)
+        ]
+        p, right, own, weight = columns(task, pairs)
+        found[f"calibration error, {size} items"] = calibration_error(p, right, weight)
+        if size == SIZES[-1]:
+            found[f"the same, own photo alone, {size} items"] = calibration_error(p, own, weight)
+    whole = [(one, a, p) for one, (a, p) in zip(seen, judged, strict=True) if one.size == largest]
+    unanswerable = [(one, a, p) for one, a, p in whole if not task.own[one.query].any()]
+    if not unanswerable:
+        return found
+    answered = np.array([a for one, a, _ in unanswerable if first[one.query]])
+    threshold = float(np.quantile(answered, ALLOWED, method="higher"))
+    found[THRESHOLD] = threshold
+    found["unanswerable that get an answer"] = float(
+        np.mean([a > threshold for one, a, _ in unanswerable if not first[one.query]])
+    )
+    for floor in (0.0, RELEVANT, 2 * RELEVANT):
+        kept, reached, shown, weights = [], [], [], []
+        for one, a, p in whole:
+            if first[one.query] or not task.own[one.query].any():
+                continue
+            visible = (p >= floor) & (a > threshold)
+            reached.append(bool(one.own.any()))
+            kept.append(bool((one.own & visible).any()))
+            shown.append(int(visible.sum()))
+            weights.append(task.weight[one.query])
+        kept_, reached_, weights_ = np.array(kept), np.array(reached), np.array(weights)
+        of = f"relevance from {floor:.2f}"
+        found[f"keep the right one of the first ten, {of}"] = float(
+            np.average(kept_[reached_], weights=weights_[reached_])
+        )
+        found[f"keep the right one, of all, {of}"] = float(np.average(kept_, weights=weights_))
+        found[f"shown of ten, {of}"] = float(np.average(shown, weights=weights_))
+    return found
+
+
+def columns(task: Task, pairs: Sequence[tuple[Seen, Floats]]) -> tuple[Floats, Mask, Mask, Floats]:
+    return (
+        np.concatenate([p for _, p in pairs]),
+        np.concatenate([one.right for one, _ in pairs]),
+        np.concatenate([one.own for one, _ in pairs]),
+        np.concatenate([np.full(len(p), task.weight[one.query] / len(p)) for one, p in pairs]),
+    )
+
+
+def calibration_error(p: Floats, right: Mask, weight: Floats, *, bins: int = 10) -> float:
+    """Expected calibration error over bins of equal width (Guo et al. 2017)."""
+    at = np.minimum((p * bins).astype(int), bins - 1)
+    gaps = np.abs(np.bincount(at, weight * p, bins) - np.bincount(at, weight * right, bins))
+    return float(gaps.sum() / weight.sum())
+
+
+def reliability(
+    task: Task, seen: Sequence[Seen], judged: Sequence[tuple[float, Floats]], of: Mask
+) -> tuple[Floats, Mask, Floats]:
+    largest = max(one.size for one in seen)
+    pairs = [
+        (one, p)
+        for one, (_, p) in zip(seen, judged, strict=True)
+        if of[one.query] and one.size == largest
+    ]
+    p, right, _, weight = columns(task, pairs)
+    return p, right, weight
+
+
+def draw(path: Path, drawn: Sequence[tuple[Floats, Mask, Floats]]) -> None:
+    """The reliability diagram: how often hits of a relevance are right."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    p, right, weight = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
+    bins = np.minimum((p * 10).astype(int), 9)
+    mass = np.bincount(bins, weight, 10)
+    some = mass > 0
+    mean = np.bincount(bins, weight * p, 10)[some] / mass[some]
+    rate = np.bincount(bins, weight * right, 10)[some] / mass[some]
+    figure, (above, below) = pyplot.subplots(
+        2, 1, figsize=(4.2, 5), height_ratios=(3, 1), sharex=True, layout="constrained"
+    )
+    above.plot([0, 1], [0, 1], color="0.7", linewidth=1)
+    above.plot(mean, rate, "o-", color="tab:blue")
+    above.set(xlim=(0, 1), ylim=(0, 1), ylabel="share that is right")
+    below.bar(np.arange(10)[some] / 10 + 0.05, mass[some] / mass.sum(), width=0.09)
+    below.set(xlabel="relevance", ylabel="share of hits")
+    figure.savefig(path, dpi=100)
+
+
+def as_json(calibration: Calibration) -> dict[str, Any]:
+    rounded = {
+        name: {
+            key: round(float(getattr(part, key)), 4) for key in ("bias", "lead", "margin", "items")
+        }
+        for name, part in (("anything", calibration.anything), ("item", calibration.item))
+    }
+    return {**rounded, "carried": round(calibration.carried, 4)}
+
+
+if __name__ == "__main__":
+    main()

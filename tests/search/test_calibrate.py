@@ -1,0 +1,122 @@
+"""How likely hits answer, with an encoder that nothing was fitted to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mmsearch
+from mmsearch.catalog.reader import CATALOG_NAME
+from mmsearch.search.calibrate.calibration import calibration
+from mmsearch.search.calibrate.cut import split
+from mmsearch.search.calibrate.evidence import Chance, Evidence
+from mmsearch.search.calibrate.words import either, of_words
+from mmsearch.search.normalise import Medium
+from mmsearch.testing import make_photo
+
+COLOURS = ("red", "green", "blue")
+Made = Callable[..., mmsearch.Index]
+
+
+@pytest.fixture
+def make_index(tmp_path: Path) -> Made:
+    def make(*colours: str) -> mmsearch.Index:
+        index = mmsearch.create(tmp_path / "index", model="testing")
+        for colour in colours:
+            make_photo(tmp_path / "photos" / f"{colour}.png", colour)
+        index.add(tmp_path / "photos")
+        return index
+
+    return make
+
+
+@pytest.mark.parametrize("colours", [("red",), COLOURS])
+def test_a_handful_of_photos_answers_what_it_shows_and_nothing_else(
+    make_index: Made, colours: tuple[str, ...]
+) -> None:
+    with make_index(*colours) as index:
+        shown, _ = split(index.search("a red photo"))
+        assert [hit.path.name for hit in shown] == ["red.png"]
+        shown, hidden = split(index.search("a zebra"))
+        assert (len(shown), len(hidden)) == (0, len(colours))
+
+
+def test_a_name_that_matches_in_full_answers_whatever_the_similarity(make_index: Made) -> None:
+    with make_index(*COLOURS) as index:
+        make_photo(index.path.parent / "photos" / "Halvorsen.png", "grey")
+        index.update()
+        shown, _ = split(index.search("halvorsen"))
+        assert [hit.path.name for hit in shown] == ["Halvorsen.png"]
+
+
+def test_a_photo_answers_itself(make_index: Made) -> None:
+    with make_index(*COLOURS) as index:
+        shown, _ = split(index.search(image=index.path.parent / "photos" / "red.png"))
+        assert shown[0].path.name == "red.png"
+
+
+def test_min_relevance_leaves_out_what_is_less_likely(make_index: Made) -> None:
+    with make_index(*COLOURS) as index:
+        everything = index.search("red")
+        assert len(everything) == 3
+        relevance = sorted(hit.relevance or 0 for hit in everything)
+        some = index.search("red", min_relevance=relevance[-1])
+        assert [hit.path.name for hit in some] == ["red.png"]
+
+
+def test_an_index_without_background_works_and_gets_it_with_the_next_run(
+    make_index: Made,
+) -> None:
+    with make_index(*COLOURS) as index:
+        before = [hit.relevance for hit in index.search("red")]
+        with sqlite3.connect(index.path / CATALOG_NAME) as connection:
+            connection.execute("DELETE FROM background")
+        connection.close()
+        rough = index.search("red")
+        assert rough[0].path.name == "red.png"
+        assert all(hit.relevance is not None and 0 <= hit.relevance <= 1 for hit in rough)
+        assert [hit.relevance for hit in rough] != before
+        index.update()
+        assert [hit.relevance for hit in index.search("red")] == before
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 10**7),
+    st.floats(0, 1),
+    st.sampled_from([(a, f) for a in Medium for f in Medium]),
+)
+def test_relevance_is_a_probability_and_rises_with_similarity(
+    seed: int, items: int, unit: float, media: tuple[Medium, Medium]
+) -> None:
+    random = np.random.default_rng(seed)
+    best = -np.sort(-random.uniform(-1, 1, random.integers(1, 30)).astype(np.float32))
+    for has_levels in (False, media != (Medium.PICTURE, Medium.PICTURE)):
+        levels = np.full(len(best), 0.1) if has_levels else None
+        evidence = Evidence.of(best, levels, mean=0.05, unit=unit, items=items)
+        calibrated = calibration(*media, levels=has_levels)
+        relevance = calibrated.relevance(best, levels, evidence)
+        assert ((relevance >= 0) & (relevance <= 1)).all()
+        assert (np.diff(relevance) <= 1e-12).all()
+        assert 0 <= calibrated.answered(evidence) <= 1
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_evidence_of_two_kinds_is_at_least_as_strong_as_each(one: float, other: float) -> None:
+    both = either(np.array([one]), np.array([other]))
+    assert max(one, other) - 1e-12 <= both[0] <= 1
+    assert of_words(np.array([0.0]))[0] == 0
+
+
+def test_levels_are_those_of_the_nearest_texts() -> None:
+    chance = Chance(np.eye(40, 64, dtype=np.float32))
+    item = np.zeros((1, 64), dtype=np.float32)
+    item[0, 3] = 1
+    assert chance.levels(item) == pytest.approx(1.0)
+    assert chance.unrelated(item).mean == pytest.approx(1 / 40)
