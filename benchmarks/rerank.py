@@ -122,7 +122,12 @@ def choices(encoder: DualEncoder, dataset: CaptionedPhotos, *, depth: int = 20) 
     wholes = embed_photos(encoder, dataset.photos, decode_photo, counter)
     texts = embed_captions(encoder, dataset.captions, counter)
     embed = PictureEmbedder(encoder, regions._VIEWS, regions_cache())
-    parts = np.stack([embed([candidate(path)])[0] for path in dataset.photos])
+    candidates = [candidate(path) for path in dataset.photos]
+    known = embed.known(candidates)
+    for one in candidates:
+        if one.key not in known:
+            known |= embed([one])
+    parts = np.stack([known[one.key] for one in candidates])
     ways: dict[str, Callable[[Any, Any], Any]] = {
         "whole": lambda whole, part: whole,
         "best part": lambda whole, part: part.max(1),

@@ -54,16 +54,18 @@ class Cascade:
         else:
             asked = self._embed.image(query)[0]
 
+        known = self._embed.known([one for one in candidates if one.text is None])
+
         def judge(batch: Sequence[Candidate]) -> Scores:
             scores = np.full(len(batch), np.nan)
             texts = [at for at, one in enumerate(batch) if one.text is not None]
             if texts:
                 scores[texts] = self._embed.texts([batch[at].text or "" for at in texts]) @ asked
-            pictures = [at for at, one in enumerate(batch) if one.text is None]
-            found = self._embed([batch[at] for at in pictures])
-            for at, rows in zip(pictures, found, strict=True):
-                if rows is not None:
-                    scores[at] = rows[0] @ asked
+            new = [one for one in batch if one.text is None and one.key not in known]
+            pictures = known | self._embed(new)
+            for at, one in enumerate(batch):
+                if one.key in pictures:
+                    scores[at] = pictures[one.key][0] @ asked
             return scores
 
         return score_in_batches(candidates, judge, size=_BATCH, deadline=deadline)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -73,31 +73,40 @@ class PictureEmbedder:
         self._kept_as = f"{encoder.id} {views.name}"
         self._turn = threading.Lock()
 
-    def __call__(self, candidates: Sequence[Candidate]) -> list[Embeddings | None]:
-        """The embeddings of each picture's parts: float32, shape (parts, dim), rows of unit length.
+    def known(self, candidates: Sequence[Candidate]) -> dict[Hashable, Embeddings]:
+        """What is remembered of candidates, by their keys: float32, shape (parts, dim) each."""
+        if self._cache is None:
+            return {}
+        names = self._cache.names(candidates)
+        kept = self._cache.get(self._kept_as, [name for name in names if name is not None])
+        return {
+            one.key: kept[name]
+            for one, name in zip(candidates, names, strict=True)
+            if name is not None and name in kept
+        }
 
-        None, and a notice, where it cannot be read.
+    def __call__(self, candidates: Sequence[Candidate]) -> dict[Hashable, Embeddings]:
+        """The embeddings of each picture's parts, by the candidates' keys, and remembers them.
+
+        Those that cannot be read are left out, with a notice.
+
+        Returns:
+            float32, shape (parts, dim) each, rows of unit length.
         """
-        names = [None] * len(candidates) if self._cache is None else self._cache.names(candidates)
-        wanted = [name for name in names if name is not None]
-        kept = {} if self._cache is None else self._cache.get(self._kept_as, wanted)
-        found = [None if name is None else kept.get(name) for name in names]
-        missing = [at for at, embeddings in enumerate(found) if embeddings is None]
-        pixels = {at: self._pixels(candidates[at]) for at in missing}
-        readable = [(at, parts) for at, parts in pixels.items() if parts is not None]
-        if readable:
-            with self._turn:
-                rows = self._encoder.encode_images(np.concatenate([parts for _, parts in readable]))
-            ends = np.cumsum([len(parts) for _, parts in readable])[:-1]
-            for (at, _), embeddings in zip(readable, np.split(rows, ends), strict=True):
-                found[at] = embeddings
+        pixels = [(one, parts) for one in candidates if (parts := self._pixels(one)) is not None]
+        if not pixels:
+            return {}
+        with self._turn:
+            rows = self._encoder.encode_images(np.concatenate([parts for _, parts in pixels]))
+        ends = np.cumsum([len(parts) for _, parts in pixels])[:-1]
+        found = [one for one, _ in pixels]
+        embeddings = np.split(rows, ends)
         if self._cache is not None:
-            new = {names[at]: found[at] for at, _ in readable}
+            named = zip(self._cache.names(found), embeddings, strict=True)
             self._cache.put(
-                self._kept_as,
-                {name: rows for name, rows in new.items() if name is not None and rows is not None},
+                self._kept_as, {name: parts for name, parts in named if name is not None}
             )
-        return found
+        return {one.key: parts for one, parts in zip(found, embeddings, strict=True)}
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeds texts with the same encoder: float32, shape (n, dim)."""

@@ -79,9 +79,12 @@ class Regions:
         """The similarity of each picture's best part to a text."""
         asked = self._embed.texts([text])[0]
 
+        known = self._embed.known(candidates)
+
         def judge(batch: Sequence[Candidate]) -> Scores:
-            found = self._embed(batch)
-            return np.array([np.nan if rows is None else (rows @ asked).max() for rows in found])
+            parts = known | self._embed([one for one in batch if one.key not in known])
+            best = [(parts[one.key] @ asked).max() if one.key in parts else np.nan for one in batch]
+            return np.array(best, dtype=np.float64)
 
         return score_in_batches(candidates, judge, size=1, deadline=deadline)
 
