@@ -14,7 +14,7 @@ from mmsearch.errors import MediaError, QueryError
 from mmsearch.index import IndexDirectory, Snapshot
 from mmsearch.items import Hit, Modality
 from mmsearch.media.formats import MediaKind, kind_of
-from mmsearch.search.explain.explanation import Explanation, RegionMap, TermEvidence
+from mmsearch.search.explain.explanation import Explanation, RegionMap, TermEvidence, WordEffect
 from mmsearch.search.explain.regions import similarity_maps
 from mmsearch.search.explain.words import Standard, item_words, query_words
 from mmsearch.search.feedback import with_feedback
@@ -207,7 +207,7 @@ def _explained(
         maps = [RegionMap(one, picture) for one in similarity_maps(encoder, picture, vectors)]
     standing = standard.standing(vectors)
     similarities = vectors @ standard.item
-    words = ()
+    words: tuple[WordEffect, ...] = ()
     if item.text and item.modality not in Medium.PICTURE.modalities:
         asked = question.words.plain
         words = item_words(item.text, encoder, sought, standard, asked=asked)
@@ -248,7 +248,9 @@ def _evidence(
     regions: RegionMap | None,
 ) -> TermEvidence:
     subject, vector = one.term.subject, one.direction.vector
-    is_text = isinstance(subject, Words)
+    words: tuple[WordEffect, ...] = ()
+    if isinstance(subject, Words):
+        words = query_words(subject.plain, encoder, standard)
     return TermEvidence(
         text=_typed(one.term, question),
         wanted=one.wanted,
@@ -257,7 +259,7 @@ def _evidence(
         standing=float(standard.standing(vector[np.newaxis])[0]),
         relevance=None if one.hit is None else one.hit.relevance,
         rank=None if one.hit is None else one.hit.rank,
-        words=query_words(subject.plain, encoder, standard) if is_text else (),
+        words=words,
         regions=regions,
     )
 
