@@ -116,7 +116,12 @@ def _show(found: Duplicates) -> None:
             show("")
     copies = [copy for group in found.groups for copy in group.copies]
     size = byte_size(sum(copy.bytes for copy in copies))
-    note(f"{len(copies)} copies of {len(found.groups)} files, {size}")
+    counts = f"{_counted(len(copies), 'copy', 'copies')} of {_counted(len(found.groups), 'file')}"
+    note(f"{counts}, {size}")
+
+
+def _counted(count: int, one: str, many: str = "files") -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _rows(group: DuplicateGroup) -> Iterator[tuple[str, str, str, str]]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mmsearch.errors import QueryError, RerankerError
 from mmsearch.index import IndexDirectory, Snapshot
 from mmsearch.items import Hit
+from mmsearch.search.calibrate.cut import is_shown
 from mmsearch.search.duplicates.diversify import DEPTH, diversify
 from mmsearch.search.duplicates.fold import Copies, Retrieve, retrieve_distinct
 from mmsearch.search.feedback import with_feedback
@@ -104,8 +105,10 @@ def answer(
         else:
             hits = _reranked(asked, hits, reranker, origin, vectors, budget, max_megapixels)
     hits = copies.fold(hits, grouped=grouped)
-    best = diversify(hits, vectors, k) if diverse else hits[:k]
-    return [hit for hit in best if hit.relevance is None or hit.relevance >= min_relevance]
+    if diverse:
+        likely = sum(map(is_shown, hits))  # none that is no answer only because it is different
+        hits = diversify(hits[: max(k, likely)], vectors, k)
+    return [hit for hit in hits[:k] if hit.relevance is None or hit.relevance >= min_relevance]
 
 
 def _retrieved(

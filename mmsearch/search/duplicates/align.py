@@ -55,7 +55,7 @@ class Placements:
         side = thumbnails.shape[1]
         columns, inside_x = _sampling(self.values[:, 0], self.values[:, 1], side)
         rows, inside_y = _sampling(self.values[:, 2], self.values[:, 3], side)
-        moved: Thumbnails = rows @ thumbnails @ columns.transpose(0, 2, 1)
+        moved = np.asarray(rows @ thumbnails @ columns.transpose(0, 2, 1), dtype=np.float32)
         covered: NDArray[np.float32] = inside_y[:, :, np.newaxis] * inside_x[:, np.newaxis, :]
         return moved, covered
 
