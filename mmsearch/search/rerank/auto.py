@@ -43,6 +43,8 @@ BUDGET = 1.0
 _FEWEST = 2
 """Fewer candidates cannot change places."""
 
+_DOUBT = 0.9  # of the time that was measured is expected, each time that it was too long
+
 _log = logging.getLogger(__name__)
 
 
@@ -114,16 +116,20 @@ class Auto:
         paces: Path | None = None,
         choose: Callable[[DualEncoder, Medium, Medium], Sequence[str]] = choices,
     ) -> None:
-        self._encoder = encoder
         self._other = other
-        self._choose = choose
+        # Now, as it may take longer to look for weights than a query has time.
+        self._choices = {
+            (asked, found): tuple(choose(encoder, asked, found))
+            for asked in Medium
+            for found in Medium
+        }
         self._paces = _Paces(paces)
         self._loaded: set[str] = set()
 
     def takes(self, asked: Medium, modality: Modality) -> bool:
         """What one of its choices takes."""
         found = next(medium for medium in Medium if modality in medium.modalities)
-        return bool(self._choose(self._encoder, asked, found))
+        return bool(self._choices[asked, found])
 
     def scores(
         self, query: Asked, candidates: Sequence[Candidate], *, deadline: Deadline | None = None
@@ -142,11 +148,12 @@ class Auto:
         self, query: Asked, found: Medium, candidates: Sequence[Candidate], deadline: Deadline
     ) -> Scores:
         """Scores of candidates of one medium by the first choice that fits."""
-        for name in self._choose(self._encoder, medium_of(query), found):
+        for name in self._choices[medium_of(query), found]:
             pace = self._paces.of(name)
             load = 0.0 if name in self._loaded else pace.load
             if load + _FEWEST * pace.each > deadline.remaining:
                 _log.info("%s would take too long and is passed over", name)
+                self._paces.doubt(name)
                 continue
             try:
                 return self._run(name, query, candidates, deadline)
@@ -191,8 +198,15 @@ class _Paces:
 
     def learn(self, name: str, load: float | None, each: float) -> None:
         """Keeps what was measured just now; None where nothing was loaded."""
-        before = self.of(name)
-        self._known[name] = Pace(before.load if load is None else load, each)
+        self._keep(name, Pace(self.of(name).load if load is None else load, each))
+
+    def doubt(self, name: str) -> None:
+        """Expects a little less time for judging, so that one busy moment is not held for ever."""
+        pace = self.of(name)
+        self._keep(name, Pace(pace.load, _DOUBT * pace.each))
+
+    def _keep(self, name: str, pace: Pace) -> None:
+        self._known[name] = pace
         if self._path is not None:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -89,7 +89,8 @@ def test_the_first_choice_that_fits_is_taken(photos: list[Candidate], tmp_path: 
     assert [one.judged for one in rerankers.values()] == [0, 0, 6, 0]
     assert result.order.tolist() == [5, 4, 3, 2, 1, 0]
     learnt = json.loads(paces.read_text())
-    assert learnt["big"]["each"] == 100
+    assert learnt["big"]["each"] == pytest.approx(90), "one busy moment is not held for ever"
+    assert learnt["cold"]["load"] == 100
     assert learnt["quick"]["each"] >= 0
 
 
