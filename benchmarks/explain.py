@@ -1,6 +1,6 @@
 """Does an explanation point at what was asked for? Photos put together, asked for one of them.
 
-    python benchmarks/explain.py [--model MODEL] [--composites N]
+    python benchmarks/explain.py IMAGENET_SAMPLE FLICKR8K [--model MODEL] [--composites N]
 
 Four (nine) photos are squashed into the cells of a 2 x 2 (3 x 3) grid; the query is the class name
 (ImageNet sample) or the first caption (Flickr8k dev) of one of them. For each way of telling
@@ -25,7 +25,6 @@ from mmsearch.encoders import registry
 from mmsearch.encoders.base import DualEncoder, Embeddings, encode_regions
 from mmsearch.search.explain.regions import Maps, similarity_maps
 
-DATA = Path(__file__).parents[2] / "shared" / "data"
 SIDE = 448  # pixels of a composite
 FINE = 112  # points of a map a side, after interpolation
 
@@ -34,6 +33,8 @@ Way = Callable[[DualEncoder, Image.Image, Embeddings], Maps | None]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("imagenet", type=Path)
+    parser.add_argument("flickr", type=Path)
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--composites", type=int, default=50)
     parser.add_argument("--ways", nargs="*", default=list(WAYS))
@@ -42,9 +43,12 @@ def main() -> None:
     print(f"{encoder.id}, {arguments.composites} composites of each kind\n")
     print("| photos | grid | way | highest point | most mass | mass | time |")
     print("|---|---|---|---|---|---|---|")
-    for name, read in (("ImageNet sample", imagenet), ("Flickr8k dev", flickr)):
+    for name, photos in (
+        ("ImageNet sample", captions(arguments.imagenet, "labels.tsv", None)),
+        ("Flickr8k dev", dev(arguments.flickr)),
+    ):
         for grid in (2, 3):
-            measure(name, read(), grid, encoder, arguments.composites, arguments.ways)
+            measure(name, photos, grid, encoder, arguments.composites, arguments.ways)
 
 
 def measure(
@@ -115,12 +119,7 @@ def composite(paths: list[Path], grid: int) -> Image.Image:
     return picture
 
 
-def imagenet() -> list[tuple[Path, str]]:
-    return captions(DATA / "imagenet-sample", "labels.tsv", None)
-
-
-def flickr() -> list[tuple[Path, str]]:
-    folder = DATA / "flickr8k"
+def dev(folder: Path) -> list[tuple[Path, str]]:
     return captions(folder, "captions.tsv", set((folder / "dev.txt").read_text().split()))
 
 

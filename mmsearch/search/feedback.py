@@ -22,7 +22,7 @@ from mmsearch.search.sought import Direction, Sought, direction_of
 MORE = 0.5
 """What the mean of liked items counts beside a query of length 1."""
 
-LESS = 0.15
+LESS = 0.1
 """What the mean of disliked items counts against it."""
 
 
