@@ -182,12 +182,13 @@ class Ranker:
         nearest = self._search(ids, depth)
         similarities, found = nearest
         exhausted = len(found) < depth
-        scale = self.scale(medium, similarities)
+        known = self._known(medium)
+        scale = scale_of(self._sample(self.vector, medium), similarities, known)
         if medium not in self.gains:
             alone = len(self.passing) == 1 and not self.gains and not self.exclusions
             scores = similarities.astype(np.float64) if alone else scale(similarities)
             unseen = -np.inf if exhausted else scores[-1]
-            relevance, answered = self._judged(medium, found, similarities, scale)
+            relevance, answered = self._judged(medium, found, similarities, scale, known)
             return Candidates(found, similarities, scores, relevance, answered, unseen)
         unseen = -np.inf if exhausted else scale(similarities)[-1]
         # Of many items with the same words, the most similar count; likewise of those with the
@@ -201,7 +202,7 @@ class Ranker:
         gained = telling.of(found)
         scores = np.where(gained > 0, scale.at_least_mean(similarities), scale(similarities))
         scores += gained
-        relevance, answered = self._judged(medium, found, similarities, scale)
+        relevance, answered = self._judged(medium, found, similarities, scale, known)
         literally = of_words(telling.coverage_of(found))
         return Candidates(
             found,
@@ -218,6 +219,7 @@ class Ranker:
         ids: NDArray[np.int64],
         similarities: NDArray[np.float32],
         scale: Scale,
+        known: Background,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Relevance of candidates and of the whole medium, by meaning alone."""
         wanted = self.sought.vector
@@ -229,8 +231,6 @@ class Ranker:
             similarities = self._similarities(wanted, ids)
             known = self.judge.expected(wanted, asked, medium, self.everything[medium])
             scale = scale_of(self._sample(wanted, medium), similarities[:0], known)
-        else:
-            known = self._known(medium)
         judgement = self.judge.judge(
             wanted,
             asked,
