@@ -28,7 +28,7 @@ SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the way from the base to what was learnt."""
 
 STRENGTHS = (0.0, 0.1, 0.2)
-"""Of the normalisation; 0 is none. Stronger ones bring more, but cost it on other kinds of photos."""
+"""Of the normalisation; 0 is none. Stronger ones bring more, but cost more on other photos."""
 
 _MOST_FOLDS = 10
 _PHOTO_NEIGHBOURS = 4
