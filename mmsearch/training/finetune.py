@@ -33,6 +33,8 @@ from mmsearch.training.stages import LastStages
 from mmsearch.training.standardise import Standardisation
 from mmsearch.training.views import Halves
 
+_NEARNESS = 0.1  # of captions: what their cosines are divided by
+
 
 @dataclass(frozen=True, slots=True)
 class FineTuning:
@@ -54,6 +56,8 @@ class FineTuning:
         text_dropout: share of what a layer of the text tower adds that is dropped.
         drop_path: share of the image tower's residual blocks that are left out.
         temperature: what similarities are divided by.
+        likeness: share of a photo's say that goes to other photos in the step, the more the
+            closer their captions are in meaning.
         keep_classes: weight of the distillation of ImageNet's classes.
         keep_sentences: weight of the distillation of sentence embeddings.
         other_texts: per step, besides captions, for the distillation of sentence embeddings.
@@ -78,6 +82,7 @@ class FineTuning:
     text_dropout: float = 0.1
     drop_path: float = 0.1
     temperature: float = 1 / 30
+    likeness: float = 0.0
     keep_classes: float = 0.5
     keep_sentences: float = 2.0
     other_texts: int = 128
@@ -243,6 +248,8 @@ class Training:
             shorts + len(material.photo_of_caption)
             for shorts in texts_by_photo(material.photo_of_short, photos)
         ]
+        self._views = material.views[: settings.views]
+        self._meaning = _meaning_of_photos(material)
         self._generator = np.random.default_rng(settings.seed)
         torch.manual_seed(settings.seed)
         self._steps = math.ceil(len(self._captions_of) / settings.batch)
@@ -289,7 +296,7 @@ class Training:
 
     def _step(self, photos: NDArray[np.int64]) -> tuple[float, float]:
         settings, material = self._settings, self._material
-        view = int(self._generator.integers(len(material.views)))
+        view = int(self._generator.integers(len(self._views)))
         captions = [self._texts_for(photo) for photo in photos]
         owners = np.repeat(np.arange(len(photos)), [len(some) for some in captions])
         texts = np.concatenate(captions)
@@ -298,13 +305,14 @@ class Training:
         )
         tokens = [material.captions[i] for i in texts] + [material.others[i] for i in others]
 
-        seen, logits = photo_features(self._towers.image, material.views[view][photos])
+        seen, logits = photo_features(self._towers.image, self._views[view][photos])
         read = text_features(self._towers.text, tokens)
         loss = contrastive_loss(
             self._heads.of_images(seen, settings.dropout),
             self._heads.of_texts(read[: len(texts)], settings.dropout),
             torch.from_numpy(owners).to(self._device),
             torch.tensor(settings.temperature, device=self._device),
+            self._likeness(photos) if settings.likeness else None,
         )
         sentences = np.concatenate([material.sentences[texts], material.other_sentences[others]])
         kept = settings.keep_classes * self._forgotten_classes(
@@ -325,6 +333,14 @@ class Training:
         if len(self._shorts_of[photo]) and self._generator.random() < self._settings.short:
             chosen[-1] = self._generator.choice(self._shorts_of[photo])
         return chosen
+
+    def _likeness(self, photos: NDArray[np.int64]) -> Tensor:
+        """What share of a photo's say goes to each photo, shape (photos, photos)."""
+        meaning = self._meaning[torch.from_numpy(photos)].to(self._device)
+        itself = torch.eye(len(photos), device=self._device)
+        near = (meaning @ meaning.T / _NEARNESS).masked_fill(itself > 0, -torch.inf)
+        share = self._settings.likeness
+        return (1 - share) * itself + share * near.softmax(dim=1)
 
     def _forgotten_classes(self, logits: Tensor, teacher: Halves) -> Tensor:
         target = torch.from_numpy(teacher.astype(np.float32)).to(self._device)
@@ -365,6 +381,14 @@ class Training:
         self.average.load(state["average"])
         self._generator.bit_generator.state = state["order"]
         torch.set_rng_state(state["noise"])
+
+
+def _meaning_of_photos(material: Material) -> Tensor:
+    """The mean of what each photo's captions say, unit rows, shape (photos, sentence)."""
+    said = torch.from_numpy(material.captions_said)
+    owners = torch.from_numpy(material.photo_of_caption)
+    meaning = torch.zeros(len(material.views[0]), said.shape[1])
+    return unit(meaning.index_add_(0, owners, unit(said)))
 
 
 def freeze(text: MiniLM, layers: int) -> None:

@@ -34,11 +34,12 @@ from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.training.bank import centroids
 from mmsearch.training.export import export_image_tower, export_text_tower
 from mmsearch.training.features import FeatureStore, ImageFeatures, Progress
-from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, fine_tune
+from mmsearch.training.finetune import FineTuning, TowerHeads, Towers
 from mmsearch.training.heads import HeadSettings, fit_heads
 from mmsearch.training.material import Gatherer, Untrained, gather
 from mmsearch.training.minilm import WIDTH as SENTENCE
 from mmsearch.training.pairs import Pairs, Rows
+from mmsearch.training.soup import fine_tune_and_average
 from mmsearch.training.stages import LastStages
 from mmsearch.training.standardise import Standardisation
 from mmsearch.training.towers import (
@@ -76,6 +77,7 @@ class Recipe:
     Attributes:
         alignment: of the linear heads that fine-tuning starts with.
         tuning: of towers and heads together.
+        further: more of it, each from where ``tuning`` ends; the result is the mean of all.
         things: how many things that no caption names must go on meaning what they mean.
         name_dim: dimensions of the class name part.
         captions: the bank that photos are normalised with.
@@ -84,10 +86,21 @@ class Recipe:
 
     alignment: HeadSettings = field(default_factory=HeadSettings)
     tuning: FineTuning = field(default_factory=FineTuning)
+    further: tuple[FineTuning, ...] = ()
     things: int = 7280
     name_dim: int = 124
     captions: BankSettings = BankSettings(entries=2048, neighbours=16, strength=0.75)
     photos: BankSettings = BankSettings(entries=1024, neighbours=16, strength=0.6)
+
+    @property
+    def sizes(self) -> FineTuning:
+        """How much material is needed for all that is tuned."""
+        runs = (self.tuning, *self.further)
+        return replace(
+            self.tuning,
+            views=max(run.views for run in runs),
+            short=max(run.short for run in runs),
+        )
 
 
 def train_embedded(
@@ -123,9 +136,11 @@ def train_embedded(
     last = LastStages(image, recipe.tuning.stages, TRANSFORM.height, recipe.tuning.drop_path)
     towers = Towers(last.to(device).eval(), text.to(device).eval())
     gatherer = Gatherer(image, *towers, Tokenizer(out / TOKENIZER), TRANSFORM, out / KEPT, progress)
-    material, untrained = gather(gatherer, train, names, other_things(recipe.things), recipe.tuning)
+    material, untrained = gather(gatherer, train, names, other_things(recipe.things), recipe.sizes)
     heads = starting_heads(untrained, train.photo_of_caption, recipe, progress).to(device)
-    fine_tune(towers, heads, material, recipe.tuning, out / KEPT, progress)
+    fine_tune_and_average(
+        towers, heads, material, recipe.tuning, recipe.further, out / KEPT, progress
+    )
     last.write_to(image)
     export_image_tower(image, TRANSFORM.height, out / IMAGE_TOWER)
     export_text_tower(text.cpu(), out / TEXT_TOWER)

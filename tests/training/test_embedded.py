@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,18 +36,20 @@ SHOWN = {
     "people/eileen-collins.jpg": ("an astronaut smiles", "a woman in an orange space suit"),
     "places/picos-de-europa.jpg": ("mountains under the sky", "rocky peaks above a valley"),
 }
+TWO_EPOCHS = FineTuning(
+    epochs=2,
+    views=2,
+    batch=6,
+    image_rate=1e-5,
+    text_rate=1e-5,
+    head_rate=1e-4,
+    dropout=0.2,
+    other_texts=4,
+)
 FEW_EPOCHS = Recipe(
     alignment=HeadSettings(epochs=30, batch=6, dropout=0.2),
-    tuning=FineTuning(
-        epochs=2,
-        views=2,
-        batch=6,
-        image_rate=1e-5,
-        text_rate=1e-5,
-        head_rate=1e-4,
-        dropout=0.2,
-        other_texts=4,
-    ),
+    tuning=TWO_EPOCHS,
+    further=(replace(TWO_EPOCHS, epochs=1, likeness=0.2, seed=1),),
     things=8,
 )
 

@@ -42,6 +42,24 @@ def test_is_clip_loss_where_each_photo_has_one_text() -> None:
     torch.testing.assert_close(contrastive_loss(images, texts, own, TEMPERATURE), clip)
 
 
+@given(st.integers(0, 100))
+def test_likeness_to_oneself_alone_changes_nothing(seed: int) -> None:
+    images, texts, owners = rows(3, seed), rows(6, seed + 1), torch.tensor([0, 1, 2, 0, 2, 2])
+    torch.testing.assert_close(
+        contrastive_loss(images, texts, owners, TEMPERATURE, torch.eye(3)),
+        contrastive_loss(images, texts, owners, TEMPERATURE),
+    )
+
+
+def test_texts_of_a_photo_that_is_alike_are_less_wrong() -> None:
+    photos = unit(torch.tensor([[1.0, 0.0, 0.0], [1.0, 0.1, 0.0], [0.0, 0.0, 1.0]]))
+    swapped, owners = photos[[1, 0, 2]], torch.arange(3)
+    alike = torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
+    strict = contrastive_loss(photos, swapped, owners, TEMPERATURE)
+    lenient = contrastive_loss(photos, swapped, owners, TEMPERATURE, alike)
+    assert lenient < strict
+
+
 def test_is_least_where_photos_and_texts_meet() -> None:
     photos = torch.eye(4)
     owners = torch.tensor([0, 0, 1, 2, 3, 3])
