@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from mmsearch.cli.output import printable
-from mmsearch.errors import MmsearchError
+from mmsearch.errors import MmsearchError, QuerySyntaxError
 
 INTERRUPTED = 130
 
@@ -30,9 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except MmsearchError as error:
         if debug:
             raise
-        # Lines: the second and third point at the spot of a query.
-        lines = [printable(line) for line in str(error).splitlines()]
-        print("mmsearch:", "\n".join(lines), file=sys.stderr)  # noqa: T201
+        # Only an error that points at the spot of a query has more than one line.
+        lines = str(error).splitlines() if isinstance(error, QuerySyntaxError) else [str(error)]
+        print("mmsearch:", "\n".join(map(printable, lines)), file=sys.stderr)  # noqa: T201
         sys.exit(1)
     except KeyboardInterrupt:
         if debug:

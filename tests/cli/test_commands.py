@@ -441,7 +441,7 @@ def test_texts_are_shown_on_one_line_as_people_write_them(mmsearch, photos: Path
     (photos / "a.md").write_text("می\u200cخواهم\n")
     (photos / "diary.md").write_text("First line\nsecond\u00a0line \u202e\u001b[31m\n")
     mmsearch("index", photos, "--model", "testing")
-    shown = mmsearch("query", "anything").stdout
+    shown = mmsearch("query", "anything", "--all").stdout
 
     assert '"می\u200cخواهم"' in shown
     assert '"First line second line' in shown
