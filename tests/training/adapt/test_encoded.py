@@ -14,6 +14,7 @@ from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.training.adapt import encoded as cache
 from mmsearch.training.adapt.dataset import read_contents
 from mmsearch.training.adapt.encoded import EncodedCache, View
+from mmsearch.training.adapt.methods import Method
 from mmsearch.training.adapt.train import Task, train
 from tests.training.adapt.conftest import Counting
 
@@ -106,7 +107,7 @@ def test_a_photo_that_vanishes_meanwhile_never_shifts_the_others(
             undecodable.add("003.png")
 
     with pytest.raises(TrainingError, match=r"003\.png could be read a moment ago"):
-        train(Task("mine", "here"), dataset, Counting(), tmp_path, vanish)
+        train(Task("mine", "here", Method.HEADS), dataset, Counting(), tmp_path, vanish)
 
 
 def test_the_oldest_is_dropped_first(
