@@ -263,16 +263,17 @@ def save_heads(path: Path, heads: Heads) -> None:
     from safetensors.numpy import save
 
     arrays: dict[str, Features] = {}
-    inputs: dict[str, str] = {}
+    inputs: dict[str, object] = {}
     for kind, head in _present(heads):
         arrays[f"{kind}.weight"] = np.ascontiguousarray(head.map.weight, dtype=np.float32)
         arrays[f"{kind}.bias"] = np.ascontiguousarray(head.map.bias, dtype=np.float32)
         inputs[kind] = head.input.value
     for kind, bank in _present_banks(heads):
         arrays[f"{kind}.bank"] = np.ascontiguousarray(bank.bank, dtype=np.float32)
-        inputs[f"{kind}.{_NORMALISATION}"] = json.dumps(_numbers(bank))
-    # not `save_file`: its files are their owner's alone, and its errors no OSError
-    path.write_bytes(save(arrays, metadata=inputs))
+        inputs[f"{kind}.{_NORMALISATION}"] = _numbers(bank)
+    # In one entry, as safetensors writes several in any order. And not by `save_file`: its files
+    # are their owner's alone, and its errors no OSError.
+    path.write_bytes(save(arrays, metadata={_INPUTS: json.dumps(inputs)}))
 
 
 def load_heads(path: Path) -> Heads:
@@ -285,7 +286,7 @@ def load_heads(path: Path) -> Heads:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            given = file.metadata() or {}
+            given = json.loads(file.metadata()[_INPUTS])
             found = {
                 kind: ResidualHead(
                     HeadInput(given[kind]),
@@ -295,19 +296,18 @@ def load_heads(path: Path) -> Heads:
                 if kind in given
             }
             banks = [
-                Normalisation(
-                    file.get_tensor(f"{kind}.bank"), **json.loads(given[f"{kind}.{_NORMALISATION}"])
-                )
+                Normalisation(file.get_tensor(f"{kind}.bank"), **given[f"{kind}.{_NORMALISATION}"])
                 for kind in _KINDS
                 if f"{kind}.{_NORMALISATION}" in given
             ]
-    except (OSError, SafetensorError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"The heads {path} cannot be loaded: {error}") from error
     return Heads(found.get("image"), found.get("text"), Banks(*banks) if banks else None)
 
 
 _KINDS = ("image", "text")
 _NORMALISATION = "normalisation"
+_INPUTS = "inputs"  # the key of the file's metadata
 
 
 def _present(heads: Heads) -> list[tuple[str, ResidualHead]]:
