@@ -33,8 +33,8 @@ class Contents:
     """Captioned photos whose files can be read, with the hashes of their contents.
 
     Attributes:
-        dataset: the photos and their captions.
-        hashes: of the photos' files, in the same order; equal contents have equal hashes.
+        dataset: the photos, no two of equal content, and their captions.
+        hashes: of the photos' files, in the same order.
         skipped: photos that were left out because they cannot be read.
     """
 
@@ -92,7 +92,11 @@ def captioned_photos_of_index(directory: IndexDirectory) -> CaptionedPhotos:
 
 
 def read_contents(dataset: CaptionedPhotos, progress: Progress) -> Contents:
-    """Hashes the photos' files; those that cannot be read are skipped."""
+    """Hashes the photos' files; those that cannot be read are skipped.
+
+    Copies of a file become one photo with the captions of all: neither can be found before the
+    other, so that retrieval would measure nothing.
+    """
     hashes: list[str] = []
     kept: list[int] = []
     skipped: list[Failure] = []
@@ -111,7 +115,23 @@ def read_contents(dataset: CaptionedPhotos, progress: Progress) -> Contents:
             hashes.append(result)
             kept.append(number)
         progress("reading photos", number + 1, total)
-    return Contents(some_photos(dataset, np.array(kept, dtype=np.int64)), hashes, skipped)
+    readable = some_photos(dataset, np.array(kept, dtype=np.int64))
+    return Contents(_without_copies(readable, hashes), list(dict.fromkeys(hashes)), skipped)
+
+
+def _without_copies(dataset: CaptionedPhotos, hashes: Sequence[str]) -> CaptionedPhotos:
+    """The first photo of each content, with what is written about any of its copies, each once."""
+    contents = {content: number for number, content in enumerate(dict.fromkeys(hashes))}
+    written = dict.fromkeys(
+        (contents[hashes[photo]], caption)
+        for caption, photo in zip(dataset.captions, dataset.photo_of_caption, strict=True)
+    )
+    first = dict(reversed(list(zip(hashes, dataset.photos, strict=True))))
+    return CaptionedPhotos(
+        photos=tuple(first[content] for content in contents),
+        captions=tuple(caption for _, caption in written),
+        photo_of_caption=np.array([number for number, _ in written], dtype=np.int64),
+    )
 
 
 def split_by_photo(

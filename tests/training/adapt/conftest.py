@@ -47,7 +47,8 @@ def _two_colours(path: Path, first: str, second: str, number: int) -> None:
 
     make_photo(path, first, (64, 64))
     with Image.open(path) as image:
-        image.paste(Image.new("RGB", (24 + number % 17, 64), second))
+        # no two photos are the same
+        image.paste(Image.new("RGB", (24 + number % 17, 64 - number // 17), second))
         image.save(path)
 
 

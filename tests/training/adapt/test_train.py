@@ -125,6 +125,17 @@ def test_closed_forms_store_what_they_reached(method: str, captioned: Path) -> N
         assert load("quick").id == report.encoder
 
 
+def test_the_same_command_gives_the_same_files(captioned: Path) -> None:
+    written = []
+    for _ in range(2):
+        report = train("again", captioned, method="ridge", replace=True)
+        written.append({path.name: path.read_bytes() for path in report.path.iterdir()})
+    for _ in range(5):  # of several entries, safetensors writes another one first each time
+        save_heads(report.path / HEADS, load_heads(report.path / HEADS))
+        written.append(written[0] | {HEADS: (report.path / HEADS).read_bytes()})
+    assert all(files == written[0] for files in written)
+
+
 def test_the_same_seed_gives_the_same_encoder(captioned: Path) -> None:
     first, again = (train(name, captioned, method="heads", seed=3) for name in ("one", "two"))
     assert first.outcome.after == again.outcome.after
@@ -192,6 +203,19 @@ def test_photos_that_cannot_be_read_are_skipped(tmp_path: Path, captioned: Path)
     report = train("partial", tmp_path / "photos")
     assert {failure.path.name for failure in report.skipped} == {"000.png", "001.png"}
     assert (report.sizes.photos, report.sizes.captions) == (58, 116)
+
+
+def test_copies_of_a_file_are_one_photo(tmp_path: Path, captioned: Path) -> None:
+    import shutil
+
+    lines = (captioned / "captions.tsv").read_text().splitlines()
+    for name in {line.partition("\t")[0] for line in lines[1:]}:
+        shutil.copy(captioned / name, tmp_path / name)
+        shutil.copy(captioned / name, tmp_path / f"copy-{name}")
+    copied = [f"copy-{line}" for line in lines[1:]] + ["copy-000.png\tancora"]
+    (tmp_path / "captions.tsv").write_text("\n".join([*lines, *copied]))
+    report = train("copies", tmp_path)
+    assert (report.sizes.photos, report.sizes.captions) == (60, 121)
 
 
 def test_too_few_photos(tmp_path: Path) -> None:
