@@ -22,8 +22,8 @@ from mmsearch.cli.options import (
 from mmsearch.cli.output import note, note_failures, short_path, show, show_json, table
 
 if TYPE_CHECKING:
-    from mmsearch.training.adapt.dataset import Progress
     from mmsearch.training.adapt.report import TrainingReport
+    from mmsearch.training.features import Progress
 
 
 class MethodName(StrEnum):

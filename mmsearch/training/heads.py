@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -14,12 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmsearch.encoders.adapted import AffineMap
+from mmsearch.training.features import Progress
 from mmsearch.training.losses import contrastive_loss, unit
 from mmsearch.training.pairs import Pairs, Rows, some_of_each
 from mmsearch.training.standardise import Standardisation
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with the name of a step, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True)

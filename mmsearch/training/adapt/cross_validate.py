@@ -22,7 +22,7 @@ from mmsearch.encoders.embedded.heads import (
     unit,
 )
 from mmsearch.training.adapt.choose import Choice, EncodedPairs, Retrieval, Trial
-from mmsearch.training.adapt.dataset import Progress
+from mmsearch.training.features import Progress
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 """Of the way from the base to what was learnt."""

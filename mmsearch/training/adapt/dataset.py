@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +15,8 @@ from mmsearch.index import IndexDirectory
 from mmsearch.ingest.overlap import map_ahead
 from mmsearch.items import Failure, Modality
 from mmsearch.media.files import hash_file
+from mmsearch.training.features import Progress
 from mmsearch.training.pairs import texts_of
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with the name of a step, how much of it is done, and of how much."""
 
 LEAST_PHOTOS = 20
 """With fewer, a held-out part says nothing."""

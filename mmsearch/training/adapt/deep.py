@@ -18,7 +18,6 @@ from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.training.adapt.choose import Retrieval
 from mmsearch.training.adapt.dataset import (
     Contents,
-    Progress,
     read_contents,
     some_photos,
     split_by_photo,
@@ -26,6 +25,7 @@ from mmsearch.training.adapt.dataset import (
 from mmsearch.training.adapt.encoded import EncodedCache, View
 from mmsearch.training.adapt.report import Outcome, Sizes, TrainingReport
 from mmsearch.training.adapt.train import Made, Task, check, keep
+from mmsearch.training.features import Progress
 from mmsearch.training.heads import Epoch
 from mmsearch.training.refine import refine, settings_of
 

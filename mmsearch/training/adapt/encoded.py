@@ -33,7 +33,8 @@ from mmsearch.errors import MediaError
 from mmsearch.evaluation.evaluate import decode_photo
 from mmsearch.ingest.overlap import map_ahead
 from mmsearch.items import Failure
-from mmsearch.training.adapt.dataset import Contents, Progress
+from mmsearch.training.adapt.dataset import Contents
+from mmsearch.training.features import Progress
 
 _log = logging.getLogger("mmsearch.training")
 

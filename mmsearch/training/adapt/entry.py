@@ -11,9 +11,10 @@ from mmsearch.evaluation.datasets import CaptionedPhotos, read_captioned_photos
 from mmsearch.index import IndexDirectory
 from mmsearch.settings import load_settings
 from mmsearch.training.adapt import train as training
-from mmsearch.training.adapt.dataset import Progress, captioned_photos_of_index
+from mmsearch.training.adapt.dataset import captioned_photos_of_index
 from mmsearch.training.adapt.methods import Method
 from mmsearch.training.adapt.report import TrainingReport
+from mmsearch.training.features import Progress
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import Device, DualEncoder, EncoderIdentity

@@ -13,7 +13,7 @@ from mmsearch.encoders.adapted import AffineMap, HeadInput, Heads, ResidualHead
 from mmsearch.encoders.base import Embeddings, Encoded, Features
 from mmsearch.training.adapt.choose import EncodedPairs
 from mmsearch.training.adapt.closed_form import coral, procrustes, tower_ridge, whitening
-from mmsearch.training.adapt.dataset import Progress
+from mmsearch.training.features import Progress
 
 if TYPE_CHECKING:
     from mmsearch.training.heads import Epoch

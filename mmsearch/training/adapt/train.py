@@ -20,7 +20,6 @@ from mmsearch.training.adapt.cross_validate import cross_validate, folds_by_phot
 from mmsearch.training.adapt.curves import draw_curves
 from mmsearch.training.adapt.dataset import (
     Contents,
-    Progress,
     check_enough,
     read_contents,
     split_by_photo,
@@ -30,6 +29,7 @@ from mmsearch.training.adapt.methods import Method, closed_forms, train_heads
 from mmsearch.training.adapt.onnx_heads import write_onnx_heads
 from mmsearch.training.adapt.report import Outcome, Sizes, TrainingReport
 from mmsearch.training.adapt.store import check_free, check_writable, new_encoder
+from mmsearch.training.features import Progress
 
 HELD_OUT = 0.15
 
