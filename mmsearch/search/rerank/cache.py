@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,9 @@ CREATE TABLE IF NOT EXISTS embedding (
 _STORED = np.dtype("<f2")
 _Result = TypeVar("_Result")
 
+State: TypeAlias = tuple[int, int]
+"""Size of a file, and its time of change in nanoseconds."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -55,23 +58,30 @@ class EmbeddingCache:
         self._path = folder / "rerank" / "embeddings.sqlite"
         self._limit = limit
 
+    def known_names(self, candidates: Sequence[Candidate]) -> list[str | None]:
+        """Names of what candidates show; None where the file was not seen yet as it is now.
+
+        No file is read: a long video takes seconds.
+        """
+        return _names(candidates, self._known(_states(candidates)))
+
     def names(self, candidates: Sequence[Candidate]) -> list[str | None]:
         """Names of what candidates show; None where there is no file, or it cannot be read."""
-        contents = self._contents({one.path for one in candidates if one.path is not None})
-        return [
-            f"{contents[one.path]}@{one.time:g}" if one.path in contents else None
-            for one in candidates
-        ]
+        return _names(candidates, self._contents(_states(candidates)))
 
-    def get(self, model: str, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-        """What is kept of pictures, by their names: float32, shape (vectors, dim) each."""
+    def get(self, model: str, names: Sequence[str], dim: int) -> dict[str, NDArray[np.float32]]:
+        """What is kept of pictures, by their names: float32, shape (vectors, dim) each.
+
+        What is damaged is left out.
+        """
 
         def read(database: sqlite3.Connection) -> dict[str, NDArray[np.float32]]:
-            sql = "SELECT dim, vectors FROM embedding WHERE model = ? AND content = ?"
+            sql = "SELECT vectors FROM embedding WHERE model = ? AND content = ? AND dim = ?"
             return {
-                name: np.frombuffer(vectors, _STORED).reshape(-1, dim).astype(np.float32)
+                name: vectors
                 for name in names
-                for dim, vectors in database.execute(sql, (model, name))
+                for (data,) in database.execute(sql, (model, name, dim))
+                if (vectors := _vectors(data, dim)) is not None
             }
 
         return self._use(read) or {}
@@ -94,9 +104,8 @@ class EmbeddingCache:
         if rows:
             self._use(write)
 
-    def _contents(self, paths: Collection[Path]) -> dict[Path, str]:
-        """Names of files' contents; those that cannot be read are left out."""
-        states = {path: state for path in paths if (state := _state(path)) is not None}
+    def _known(self, states: Mapping[Path, State]) -> dict[Path, str]:
+        """Names of files' contents, of those that were seen in this state."""
 
         def read(database: sqlite3.Connection) -> dict[Path, str]:
             sql = "SELECT content FROM file WHERE path = ? AND size = ? AND mtime_ns = ?"
@@ -106,7 +115,11 @@ class EmbeddingCache:
                 for (content,) in database.execute(sql, (os.fsencode(path), *state))
             }
 
-        known = self._use(read) or {}
+        return self._use(read) or {}
+
+    def _contents(self, states: Mapping[Path, State]) -> dict[Path, str]:
+        """Names of files' contents; those that cannot be read are left out."""
+        known = self._known(states)
         new: dict[Path, str] = {}
         for path in states.keys() - known.keys():
             with suppress(MediaError):
@@ -135,6 +148,10 @@ class EmbeddingCache:
                 "(SELECT number FROM embedding ORDER BY number LIMIT ?)",
                 (max(1, int(count * _DROPPED)),),
             )
+            database.execute(
+                "DELETE FROM file WHERE content NOT IN "
+                "(SELECT substr(content, 1, instr(content, '@') - 1) FROM embedding)"
+            )
 
     def _use(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
         """Works on the database in one transaction; None where it cannot be used."""
@@ -146,10 +163,33 @@ class EmbeddingCache:
                     return work(database)
         except (sqlite3.Error, OSError) as error:
             _log.info("Embeddings are not kept in %s: %s", self._path, error)
+            if type(error) is sqlite3.DatabaseError:  # no database, or a damaged one
+                with suppress(OSError):
+                    self._path.unlink()  # the next one to use it begins anew
             return None
 
 
-def _state(path: Path) -> tuple[int, int] | None:
+def _vectors(data: object, dim: int) -> NDArray[np.float32] | None:
+    """Embeddings as they were kept, shape (vectors, dim); None where they are damaged."""
+    if not isinstance(data, bytes) or not data or len(data) % (dim * _STORED.itemsize):
+        return None
+    vectors = np.frombuffer(data, _STORED).reshape(-1, dim).astype(np.float32)
+    return vectors if np.isfinite(vectors).all() else None
+
+
+def _names(candidates: Sequence[Candidate], contents: Mapping[Path, str]) -> list[str | None]:
+    return [
+        f"{contents[one.path]}@{one.time:g}" if one.path in contents else None for one in candidates
+    ]
+
+
+def _states(candidates: Sequence[Candidate]) -> dict[Path, State]:
+    """Of the candidates' files that are there."""
+    paths = {one.path for one in candidates if one.path is not None}
+    return {path: state for path in paths if (state := _state(path)) is not None}
+
+
+def _state(path: Path) -> State | None:
     """Size and time of change of a file."""
     try:
         found = path.stat()

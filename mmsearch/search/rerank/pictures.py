@@ -77,13 +77,7 @@ class PictureEmbedder:
         """What is remembered of candidates, by their keys: float32, shape (parts, dim) each."""
         if self._cache is None:
             return {}
-        names = self._cache.names(candidates)
-        kept = self._cache.get(self._kept_as, [name for name in names if name is not None])
-        return {
-            one.key: kept[name]
-            for one, name in zip(candidates, names, strict=True)
-            if name is not None and name in kept
-        }
+        return self._kept(candidates, self._cache.known_names(candidates))
 
     def __call__(self, candidates: Sequence[Candidate]) -> dict[Hashable, Embeddings]:
         """The embeddings of each picture's parts, by the candidates' keys, and remembers them.
@@ -93,20 +87,47 @@ class PictureEmbedder:
         Returns:
             float32, shape (parts, dim) each, rows of unit length.
         """
-        pixels = [(one, parts) for one in candidates if (parts := self._pixels(one)) is not None]
+        names: list[str | None] = [None] * len(candidates)
+        if self._cache is not None:
+            names = self._cache.names(candidates)
+        kept = self._kept(candidates, names)  # of the same content under another name
+        new = [
+            (one, name) for one, name in zip(candidates, names, strict=True) if one.key not in kept
+        ]
+        return kept | self._embedded(new)
+
+    def _kept(
+        self, candidates: Sequence[Candidate], names: Sequence[str | None]
+    ) -> dict[Hashable, Embeddings]:
+        """What is remembered of candidates whose content has these names."""
+        if self._cache is None:
+            return {}
+        wanted = [name for name in names if name is not None]
+        kept = self._cache.get(self._kept_as, wanted, self._encoder.dim)
+        return {
+            one.key: kept[name]
+            for one, name in zip(candidates, names, strict=True)
+            if name is not None and name in kept
+        }
+
+    def _embedded(
+        self, named: Sequence[tuple[Candidate, str | None]]
+    ) -> dict[Hashable, Embeddings]:
+        """Embeds the pictures of candidates, and remembers those whose content has a name."""
+        pixels = [
+            (one, name, parts) for one, name in named if (parts := self._pixels(one)) is not None
+        ]
         if not pixels:
             return {}
         with self._turn:
-            rows = self._encoder.encode_images(np.concatenate([parts for _, parts in pixels]))
-        ends = np.cumsum([len(parts) for _, parts in pixels])[:-1]
-        found = [one for one, _ in pixels]
-        embeddings = np.split(rows, ends)
+            rows = self._encoder.encode_images(np.concatenate([parts for _, _, parts in pixels]))
+        embeddings = np.split(rows, np.cumsum([len(parts) for _, _, parts in pixels])[:-1])
+        found = [(one, name, e) for (one, name, _), e in zip(pixels, embeddings, strict=True)]
         if self._cache is not None:
-            named = zip(self._cache.names(found), embeddings, strict=True)
             self._cache.put(
-                self._kept_as, {name: parts for name, parts in named if name is not None}
+                self._kept_as, {name: parts for _, name, parts in found if name is not None}
             )
-        return {one.key: parts for one, parts in zip(found, embeddings, strict=True)}
+        return {one.key: parts for one, _, parts in found}
 
     def texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeds texts with the same encoder: float32, shape (n, dim)."""

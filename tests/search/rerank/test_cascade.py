@@ -119,13 +119,60 @@ def test_where_nothing_can_be_kept_everything_works(colours: list[Path], tmp_pat
         assert encoder.photos == len(colours)
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "vectors = substr(vectors, 1, 5)",
+        "vectors = NULL",
+        "vectors = x''",
+        "vectors = 'text'",
+        "dim = 0",
+        "dim = 7",
+        "vectors = zeroblob(3)",
+    ],
+)
+def test_what_is_damaged_is_embedded_again(colours: list[Path], cache: Path, damage: str) -> None:
+    candidates = [*map(photo, colours)]
+    expected = Cascade(TinyEncoder(), cache=EmbeddingCache(cache)).scores("red", candidates)
+    with closing(sqlite3.connect(cache / "rerank" / "embeddings.sqlite")) as database:
+        database.execute(f"UPDATE embedding SET {damage}")
+        database.commit()
+    for looks in (len(colours), 0):
+        encoder = Counting()
+        found = Cascade(encoder, cache=EmbeddingCache(cache)).scores("red", candidates)
+        np.testing.assert_allclose(found, expected, atol=2e-3)
+        assert encoder.photos == looks
+
+
+def test_a_damaged_cache_is_begun_anew(colours: list[Path], cache: Path) -> None:
+    path = cache / "rerank" / "embeddings.sqlite"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no database" * 1000)
+    candidates = [*map(photo, colours)]
+    Cascade(TinyEncoder(), cache=EmbeddingCache(cache)).scores("red", candidates)
+    encoder = Counting()
+    Cascade(encoder, cache=EmbeddingCache(cache)).scores("red", candidates)
+    assert encoder.photos == 0
+
+
+def test_no_file_is_read_once_time_is_up(
+    colours: list[Path], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr("mmsearch.search.rerank.cache.hash_file", read.append)
+    reranker = Cascade(TinyEncoder(), cache=EmbeddingCache(cache))
+    scores = reranker.scores("red", [*map(photo, colours)], deadline=Deadline(0))
+    assert np.isnan(scores).all()
+    assert not read
+
+
 def test_the_cache_keeps_below_its_limit(cache: Path, tmp_path: Path) -> None:
     kept = EmbeddingCache(cache, limit=100_000)
     rows = np.ones((1, 500), dtype=np.float32)
     for number in range(300):
         kept.put("model", {str(number): rows})
-    assert "299" in kept.get("model", ["299"])
-    assert not kept.get("model", ["0"])
+    assert "299" in kept.get("model", ["299"], 500)
+    assert not kept.get("model", ["0"], 500)
     path = cache / "rerank" / "embeddings.sqlite"
     with closing(sqlite3.connect(path)) as database:
         (count,) = database.execute("SELECT count(*) FROM embedding").fetchone()
