@@ -13,9 +13,9 @@ from typing import Protocol
 from mmsearch.catalog.looks import looks_of
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.items import Hit, Match
-from mmsearch.search.duplicates.groups import quality, stars
+from mmsearch.search.duplicates.find import find_groups
+from mmsearch.search.duplicates.groups import quality
 from mmsearch.search.duplicates.kin import Kin, code_of
-from mmsearch.search.duplicates.propose import propose
 
 BELOW = 40
 """So many hits below the last one that is wanted are looked through for copies, where at hand."""
@@ -44,9 +44,8 @@ class Copies:
         looks = looks_of(reader, {hit.asset for hit in hits})
         assets = sorted(looks)
         kin = Kin([looks[asset] for asset in assets])
-        ones, others = propose(kin)
         ranked = sorted(range(len(assets)), key=lambda at: (quality(looks[assets[at]]), at))
-        groups = stars(ranked, ones, others, kin.compare, limit=code_of(Match.BURST))
+        groups = find_groups(kin, ranked, limit=code_of(Match.BURST))
         return cls({assets[at]: assets[next(iter(star))] for star in groups for at in star})
 
     def fold(self, hits: Sequence[Hit], *, grouped: bool) -> list[Hit]:
@@ -86,6 +85,7 @@ class Copies:
             shown,
             score=first.score,
             relevance=first.relevance,
+            answered=first.answered,
             reranked=first.reranked,
             copies=tuple(hit for hit in group if hit is not shown),
         )

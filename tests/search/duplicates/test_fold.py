@@ -10,6 +10,7 @@ from PIL import Image
 
 import mmsearch
 from mmsearch.items import Hit
+from mmsearch.search.calibrate.cut import is_shown
 from mmsearch.testing import TinyReranker
 from tests.search.duplicates.scenes import resized, save, scene
 
@@ -135,3 +136,21 @@ def test_one_photo_and_no_photo(index: mmsearch.Index, tmp_path: Path) -> None:
 def test_copies_are_one_hit_where_only_filters_are_given(filled: mmsearch.Index) -> None:
     assert len(filled.search("type:image")) == 3
     assert len(filled.search("type:image", fold=False)) == 6
+
+
+@pytest.mark.parametrize("k", [3, 10])
+def test_a_short_list_of_what_passes_filters_has_all_copies(filled: mmsearch.Index, k: int) -> None:
+    assert len(with_copies(filled.search("type:image", k=k)).copies) == 3
+
+
+def test_a_copy_that_is_found_by_its_name_is_not_hidden_by_a_better_one(
+    index: mmsearch.Index, tmp_path: Path
+) -> None:
+    save(scene(1), tmp_path / "photos" / "IMG_1.jpg")
+    save(resized(scene(1), 0.5), tmp_path / "photos" / "Halvorsen.jpg")
+    index.add(tmp_path / "photos")
+
+    (hit,) = index.search("halvorsen")
+
+    assert hit.path.name == "IMG_1.jpg"
+    assert is_shown(hit)
