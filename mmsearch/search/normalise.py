@@ -41,6 +41,11 @@ class Medium(Enum):
     PICTURE = "picture"
     TEXT = "text"
 
+    @classmethod
+    def of(cls, modality: Modality) -> Medium:
+        """The medium that items of a modality belong to."""
+        return next(medium for medium in cls if modality in medium.modalities)
+
     @property
     def modalities(self) -> tuple[Modality, ...]:
         """The modalities of the medium."""

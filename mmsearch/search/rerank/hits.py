@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mmsearch.errors import NothingToIndexError
 from mmsearch.items import Hit, Modality
+from mmsearch.search.normalise import Medium
 from mmsearch.search.rerank.base import Asked, Candidate, Deadline, Reranker
 from mmsearch.search.rerank.reorder import rerank
 
@@ -77,10 +78,32 @@ def rerank_hits(
     candidates = [_candidate(hit, origin, max_megapixels, vectors.get(hit.item)) for hit in hits]
     result = rerank(query, candidates, reranker, deadline=deadline)
     scores = [None if np.isnan(score) else float(score) for score in result.scores]
-    return [
-        replace(hits[at], rank=rank, reranked=scores[at])
-        for rank, at in enumerate(result.order.tolist(), 1)
-    ]
+    return _with_relevance_of_place(
+        [
+            replace(hits[at], rank=rank, reranked=scores[at])
+            for rank, at in enumerate(result.order.tolist(), 1)
+        ]
+    )
+
+
+def _with_relevance_of_place(hits: Sequence[Hit]) -> list[Hit]:
+    """Hits that were judged, in their new order, with their relevance in that order as well.
+
+    How likely the best of them answers is known from the first stage, and which one that is from
+    the reranker; so what it brings up is not hidden for the little that the first stage saw in
+    it. Those that share a medium's probability of an answer do so: the words that a hit holds
+    besides count for itself alone.
+    """
+    found = list(hits)
+    alike: dict[Hashable, list[int]] = {}
+    for at, hit in enumerate(hits):
+        if hit.reranked is not None and hit.relevance is not None:
+            alike.setdefault((Medium.of(hit.modality), hit.answered), []).append(at)
+    for places in alike.values():
+        falling = sorted((hits[at].relevance or 0.0 for at in places), reverse=True)
+        for at, relevance in zip(places, falling, strict=True):
+            found[at] = replace(hits[at], relevance=relevance)
+    return found
 
 
 def _candidate(

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.errors import RerankerError
-from mmsearch.items import Modality
 from mmsearch.search.normalise import Medium
 from mmsearch.search.rerank.base import Asked, Candidate, Deadline, Reranker, Scores, medium_of
 
@@ -59,7 +58,7 @@ def rerank(
     scores = np.full(len(candidates), np.nan)
     if taken:
         scores[taken] = _judged(query, [candidates[at] for at in taken], reranker, deadline)
-    return Reordered(reordered(scores, [_medium(one.modality) for one in candidates]), scores)
+    return Reordered(reordered(scores, [Medium.of(one.modality) for one in candidates]), scores)
 
 
 def _judged(
@@ -99,7 +98,3 @@ def reordered(scores: Scores, media: Sequence[Medium]) -> NDArray[np.int64]:
         places = np.flatnonzero(among & ~np.isnan(scores))
         order[places] = places[np.argsort(-scores[places], kind="stable")]
     return order
-
-
-def _medium(modality: Modality) -> Medium:
-    return next(medium for medium in Medium if modality in medium.modalities)

@@ -63,6 +63,30 @@ def test_it_looks_deeper_than_k(filled: mmsearch.Index) -> None:
     assert names(filled.search("red grass", k=1, rerank=Backwards())) == [names(first)[2]]
 
 
+def test_what_is_brought_up_takes_the_relevance_of_its_place(
+    index: mmsearch.Index, tmp_path: Path
+) -> None:
+    for name, colour in {"a": "red", "b": "orange", "c": "green", "d": "blue"}.items():
+        make_photo(tmp_path / "plain" / f"{name}.png", colour)
+    index.add(tmp_path / "plain")
+    first = [hit.relevance or 0 for hit in index.search("red")]
+    again = index.search("red", rerank=Backwards())
+    assert [hit.path.name for hit in again].index("a.png") == 2
+    assert first[0] > 0.5 > first[2]
+    assert [hit.relevance for hit in again] == [*sorted(first[:3], reverse=True), first[3]]
+
+
+def test_a_name_that_matches_keeps_its_relevance(filled: mmsearch.Index, photos: Path) -> None:
+    make_photo(photos / "Halvorsen.png", "grey")
+    filled.update()
+    first, *_ = filled.search("halvorsen")
+    again = filled.search("halvorsen", rerank=Backwards())
+    assert first.path.name == "Halvorsen.png"
+    assert again[0].item != first.item
+    kept = [hit.relevance for hit in again if hit.item == first.item]
+    assert kept == [first.relevance]
+
+
 def test_marks_of_phrases_are_not_for_the_reranker(filled: mmsearch.Index) -> None:
     filled.search('"red"', rerank=(reranker := Backwards()))
     assert reranker.query == "red"
