@@ -53,8 +53,8 @@ class Pace:
     """How fast a reranker is on this machine.
 
     Attributes:
-        load: seconds until it has judged its first batch, beyond the judging.
-        each: seconds for a candidate.
+        load: seconds until it can begin.
+        each: seconds for a candidate, on the average of those that were judged the last time.
     """
 
     load: float
@@ -128,8 +128,7 @@ class Auto:
 
     def takes(self, asked: Medium, modality: Modality) -> bool:
         """What one of its choices takes."""
-        found = next(medium for medium in Medium if modality in medium.modalities)
-        return bool(self._choices[asked, found])
+        return bool(self._choices[asked, Medium.of(modality)])
 
     def scores(
         self, query: Asked, candidates: Sequence[Candidate], *, deadline: Deadline | None = None
@@ -188,8 +187,11 @@ class _Paces:
         self._known: dict[str, Pace] = {}
         try:
             stored = {} if path is None else json.loads(path.read_text(encoding="utf-8"))
-            self._known = {name: Pace(**pace) for name, pace in stored.items()}
-        except (OSError, ValueError, TypeError, AttributeError):  # none yet, or damaged
+            self._known = {
+                name: Pace(float(pace["load"]), float(pace["each"]))
+                for name, pace in stored.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError, KeyError):  # none yet, or damaged
             self._known = {}
 
     def of(self, name: str) -> Pace:

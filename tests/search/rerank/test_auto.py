@@ -132,7 +132,18 @@ def test_where_nothing_fits_the_first_stages_order_is_left(photos: list[Candidat
     assert slow.judged == 0
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"a": 3}', '{"a": {"fast": 1}}', "{"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"a": 3}',
+        '{"a": {"fast": 1}}',
+        "{",
+        '{"regions": {"load": "x", "each": 1}}',
+        '{"regions": {"load": 0, "each": null}}',
+    ],
+)
 def test_a_damaged_file_of_paces_is_forgotten(
     photos: list[Candidate], tmp_path: Path, content: str
 ) -> None:
