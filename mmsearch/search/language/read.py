@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 MAX_LENGTH = 10_000
-"""A longer text is a pasted page: nothing in it is an operator."""
+"""A longer text is a pasted page: nothing in it is an operator or must occur."""
 
 MAX_TERMS = 32
 MAX_WEIGHT = 100.0
@@ -59,7 +59,9 @@ def read_question(text: str, *, files: bool = False) -> Question:
     find = picture_at if files else _no_picture
     if picture := find(text):
         return Question(text, wanted=(Term(picture, whole),))
-    if len(text) > MAX_LENGTH or not _MARK.search(text):
+    if len(text) > MAX_LENGTH:
+        return Question(text, (Term(literal_words(text), whole),))
+    if not _MARK.search(text):
         words = parse_words(text)
         return Question(text, (Term(words if words.plain else literal_words(text), whole),))
     start = _start(text, find)

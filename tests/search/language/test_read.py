@@ -282,6 +282,11 @@ def test_a_pasted_page_has_no_operators() -> None:
     assert not question.filters
 
 
+def test_nothing_must_occur_that_a_pasted_page_quotes() -> None:
+    page = 'He said "never again" and left*. ' * (MAX_LENGTH // 20)
+    assert not read_question(page).words.required
+
+
 @pytest.mark.parametrize("mark", ['"', "{", "}", "-(", "^", "a ", "-a ", "NOT ", "+ ", "^2", "-{"])
 def test_long_queries_are_read_in_no_time(mark: str) -> None:
     """In quadratic time none of these would end."""
