@@ -26,8 +26,8 @@ WEIGHT = 0.7
 """Standard deviations of similarity that a unit of weight is worth, at full coverage."""
 
 _COVERAGE_POWER = 3
-_EVERYWHERE = 20_000
-"""A word in more texts or names than this tells little, and is not looked up."""
+EVERYWHERE = 20_000
+"""A word in more texts or names than this tells little of what is wanted, and is not looked up."""
 
 # Before any text is seen, a word is in one of a thousand; worth fifty texts of evidence.
 _PRIOR_TEXTS, _PRIOR_SHARE = 50, 1e-3
@@ -88,23 +88,25 @@ def required_items(reader: CatalogReader, words: Words) -> NDArray[np.int64] | N
     return reduce(np.intersect1d, found)
 
 
-def gains(reader: CatalogReader, words: Words, *, texts: int) -> Gains:
+def gains(reader: CatalogReader, words: Words, *, texts: int, at_most: int | None = None) -> Gains:
     """What items gain by the words they hold.
 
     Args:
         reader: the catalog.
         words: of the query.
         texts: how many items have text.
+        at_most: words in more texts or names are left out; `EVERYWHERE` unless given.
     """
+    at_most = EVERYWHERE if at_most is None else at_most
     names = reader.count_names()
     matches: list[_Matches] = []
     asked = 0.0
     for expression in words.all:
-        in_texts, in_names = reader.count_matches(expression, limit=_EVERYWHERE + 1)
+        in_texts, in_names = reader.count_matches(expression, limit=at_most + 1)
         parts: list[tuple[NDArray[np.int64], float]] = []
-        if 0 < in_texts <= _EVERYWHERE:
+        if 0 < in_texts <= at_most:
             parts.append((reader.items_with_text(expression), _telling(in_texts, texts)))
-        if 0 < in_names <= _EVERYWHERE:
+        if 0 < in_names <= at_most:
             parts.append((reader.items_with_name(expression), _telling(in_names, names)))
         if parts:
             matches.append(_strongest(parts))
