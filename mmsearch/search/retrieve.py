@@ -48,7 +48,7 @@ def retrieve(
         ranker = Newest.of(snapshot.columns, question)
     else:
         ranker = Ranker.of(snapshot, question, sought)
-    depth = k
+    depth = k + spare
     while True:
         candidates = ranker.best(depth)
         hits = _hits(snapshot.reader, candidates)
