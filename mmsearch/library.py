@@ -223,7 +223,8 @@ class Index:
                 stage's places. None for as long as it needs; ``auto`` then takes a second.
             fold: copies of a photo and shots of one burst become one hit, which lists them.
             diverse: hits that differ from each other, rather than the very best ones.
-            min_relevance: hits whose relevance is lower are left out of these k.
+            min_relevance: hits whose relevance is lower are passed over; others are looked for
+                among some 40 more.
             files: whether names of image files in the text stand for the pictures, as on the
                 command line; not for texts of people whose files these are not.
             more_like: earlier hits to find more of, by their files' paths or items' ids; also

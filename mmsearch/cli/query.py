@@ -30,7 +30,7 @@ from mmsearch.cli.output import (
 )
 from mmsearch.items import Modality
 from mmsearch.media.formats import MediaKind, kind_of
-from mmsearch.search.calibrate.cut import split
+from mmsearch.search.calibrate.cut import SPARE, fill
 from mmsearch.search.language.grammar import KEYS
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ def query(
             files=True,
             modality=modality,
             folder=folder,
-            k=k,
+            # Diverse hits are chosen among likely ones already.
+            k=k if everything or diverse else k + SPARE,
             grouped=not items,
             rerank=settings.rerank,
             budget=settings.budget,
@@ -167,7 +168,7 @@ def query(
         )
         took_ms = (time.perf_counter() - started) * 1000
         encoder = opened.encoder.id if json else None  # a list of what passes needs none
-    shown, hidden = (hits, []) if everything else split(hits)
+    shown, hidden = (hits, []) if everything else fill(hits, k)
     if json:
         show_json(
             {

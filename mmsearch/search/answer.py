@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -16,7 +17,7 @@ from mmsearch.index import IndexDirectory, Snapshot
 from mmsearch.items import Hit
 from mmsearch.search.calibrate.cut import is_shown
 from mmsearch.search.duplicates.diversify import DEPTH, diversify
-from mmsearch.search.duplicates.fold import Copies, Retrieve, retrieve_distinct
+from mmsearch.search.duplicates.fold import BELOW, Copies, Retrieve, retrieve_distinct
 from mmsearch.search.feedback import with_feedback
 from mmsearch.search.language.tree import Question
 from mmsearch.search.query import Query, read_query
@@ -62,7 +63,7 @@ def answer(
         budget: seconds that the reranker may take; None for as long as it needs.
         fold: hits that show the same become one.
         diverse: hits differ from each other.
-        min_relevance: hits that are less likely to answer are left out of the best k.
+        min_relevance: hits that are less likely to answer are passed over.
         max_megapixels: larger images are refused.
 
     Raises:
@@ -99,16 +100,18 @@ def answer(
 
     # Outside the snapshot, so that other searches need not wait.
     if reranker is not None:
-        asked = _asked(question, max_megapixels)
+        asked = None if query.feedback else _asked(question, max_megapixels)
         if asked is None:
-            _log.warning("Hits of a query of several terms are not reranked.")
+            _log.warning("Hits of a query of several terms, or of items, are not reranked.")
         else:
             hits = _reranked(asked, hits, reranker, origin, vectors, budget, max_megapixels)
     hits = copies.fold(hits, grouped=grouped)
+    # Before the cut to k: a hit that is passed over takes nobody's place.
+    hits = [hit for hit in hits if hit.relevance is None or hit.relevance >= min_relevance]
     if diverse:
         likely = sum(map(is_shown, hits))  # none that is no answer only because it is different
         hits = diversify(hits[: max(k, likely)], vectors, k)
-    return [hit for hit in hits[:k] if hit.relevance is None or hit.relevance >= min_relevance]
+    return [replace(hit, rank=rank) for rank, hit in enumerate(hits[:k], 1)]
 
 
 def _retrieved(
@@ -117,7 +120,7 @@ def _retrieved(
     """The first stage's hits, and which of them are copies, where they are to be folded."""
     if fold:
         return retrieve_distinct(snapshot.reader, first_stage, depth, grouped=grouped)
-    return first_stage(depth, spare=0), Copies({})
+    return first_stage(depth, spare=BELOW), Copies({})
 
 
 def _reranked(

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 import mmsearch
 from mmsearch.catalog.reader import CATALOG_NAME
+from mmsearch.items import Hit, Modality
 from mmsearch.search.calibrate.calibration import calibration
-from mmsearch.search.calibrate.cut import split
+from mmsearch.search.calibrate.cut import fill, split
 from mmsearch.search.calibrate.evidence import Chance, Evidence
 from mmsearch.search.calibrate.words import either, of_words
 from mmsearch.search.normalise import Medium
@@ -68,6 +69,33 @@ def test_min_relevance_leaves_out_what_is_less_likely(make_index: Made) -> None:
         relevance = sorted(hit.relevance or 0 for hit in everything)
         some = index.search("red", min_relevance=relevance[-1])
         assert [hit.path.name for hit in some] == ["red.png"]
+
+
+@pytest.mark.parametrize("fold", [True, False])
+def test_what_min_relevance_leaves_out_takes_no_place_of_others(
+    make_index: Made, fold: bool
+) -> None:
+    with make_index(*COLOURS) as index:
+        for name, text in (("one", "a photo of something"), ("two", "nobody knew of the boat")):
+            (index.path.parent / "photos" / f"{name}.txt").write_text(text)
+        index.update()
+        *_, last = everything = index.search("red photo")
+        assert last.relevance
+        likely = [hit.item for hit in everything if (hit.relevance or 0) >= last.relevance]
+        assert len(likely) < len(everything)  # less likely ones come before it
+        hits = index.search("red photo", k=len(likely), min_relevance=last.relevance, fold=fold)
+        assert [hit.item for hit in hits] == likely
+        assert [hit.rank for hit in hits] == [*range(1, len(hits) + 1)]
+
+
+def test_what_is_hidden_takes_no_place_of_what_is_shown() -> None:
+    def hit(item: int, relevance: float) -> Hit:
+        return Hit(item, 0.0, relevance, Path("x"), Modality.IMAGE, item, item)
+
+    hits = [hit(1, 0.9), hit(2, 0.0), hit(3, 0.8), hit(4, 0.0), hit(5, 0.7)]
+    for k, shown, hidden in ((1, [1], []), (3, [1, 3, 5], []), (5, [1, 3, 5], [2, 4])):
+        listed = fill(hits, k)
+        assert [[hit.item for hit in part] for part in listed] == [shown, hidden]
 
 
 def test_an_index_without_background_works_and_gets_it_with_the_next_run(

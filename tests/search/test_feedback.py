@@ -8,7 +8,7 @@ import pytest
 
 import mmsearch
 from mmsearch.errors import QueryError
-from mmsearch.testing import make_photo
+from mmsearch.testing import TinyReranker, make_photo
 
 
 @pytest.fixture
@@ -78,3 +78,12 @@ def test_feedback_on_what_is_not_there(index: mmsearch.Index) -> None:
         index.search("red", less_like=[4711])
     with pytest.raises(QueryError, match="find less of"):
         index.search(less_like=["rose.png"])
+
+
+def test_what_a_reranker_knows_nothing_of_is_not_undone(
+    index: mmsearch.Index, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = names(index.search("red", more_like=["lake.png"]))
+    found = index.search("red", more_like=["lake.png"], rerank=TinyReranker())
+    assert names(found) == expected
+    assert "not reranked" in caplog.text

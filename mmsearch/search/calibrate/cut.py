@@ -24,6 +24,24 @@ def is_shown(hit: Hit) -> bool:
     return answered and hit.relevance >= RELEVANT
 
 
+SPARE = 40
+"""So many hits below the last one that is wanted are looked through for others to show."""
+
+
+def fill(hits: Sequence[Hit], k: int) -> tuple[list[Hit], list[Hit]]:
+    """The best k hits that are shown, and the hidden ones that would be among the best k.
+
+    Where texts answer nothing and photos do, texts take no photo's place.
+
+    Args:
+        hits: best first; ``SPARE`` more than k where there are as many.
+        k: at most so many.
+    """
+    shown, hidden = split(hits)
+    shown = shown[:k]
+    return shown, hidden[: k - len(shown)]
+
+
 def split(hits: Sequence[Hit]) -> tuple[list[Hit], list[Hit]]:
     """Hits that are shown, and hits that are hidden, each in their order."""
     shown = [hit for hit in hits if is_shown(hit)]
