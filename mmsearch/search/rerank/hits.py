@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import logging
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from mmsearch.errors import NothingToIndexError
 from mmsearch.items import Hit, Modality
 from mmsearch.search.normalise import Medium
-from mmsearch.search.rerank.base import Asked, Candidate, Deadline, Reranker
+from mmsearch.search.rerank.base import Asked, Candidate, Deadline, Reranker, medium_of
 from mmsearch.search.rerank.reorder import rerank
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +81,34 @@ def rerank_hits(
     candidates = [_candidate(hit, origin, max_megapixels, vectors.get(hit.item)) for hit in hits]
     result = rerank(query, candidates, reranker, deadline=deadline)
     scores = [None if np.isnan(score) else float(score) for score in result.scores]
+    _tell_if_in_vain(reranker, {hit.modality for hit in hits}, scores, medium_of(query))
     return _with_relevance_of_place(
         [
             replace(hits[at], rank=rank, reranked=scores[at])
             for rank, at in enumerate(result.order.tolist(), 1)
         ]
     )
+
+
+def _tell_if_in_vain(
+    reranker: Reranker,
+    modalities: Collection[Modality],
+    scores: Sequence[float | None],
+    asked: Medium,
+) -> None:
+    """A notice where there was something to reorder and nothing became of it."""
+    judged = sum(score is not None for score in scores)
+    if len(scores) < 2 or judged > 1:  # one alone cannot change places
+        return
+    if not any(reranker.takes(asked, modality) for modality in modalities):
+        _log.warning("The reranker %r has nothing for this query and these hits.", reranker.name)
+    else:
+        _log.warning(
+            "The reranker %r judged %s of the hits, so their order is as before: it needs more "
+            "time (--budget), or the files are gone.",
+            reranker.name,
+            "only one" if judged else "none",
+        )
 
 
 def _with_relevance_of_place(hits: Sequence[Hit]) -> list[Hit]:

@@ -87,6 +87,27 @@ def test_a_name_that_matches_keeps_its_relevance(filled: mmsearch.Index, photos:
     assert kept == [first.relevance]
 
 
+@pytest.mark.parametrize(
+    ("name", "budget", "notice"),
+    [
+        ("auto", None, "'auto' has nothing for this query"),
+        ("expansion", None, "'expansion' has nothing for this query"),
+        ("regions", 1e-9, "'regions' judged none of the hits"),
+        ("regions", None, ""),
+    ],
+)
+def test_a_second_look_in_vain_is_told(
+    filled: mmsearch.Index,
+    caplog: pytest.LogCaptureFixture,
+    name: str,
+    budget: float | None,
+    notice: str,
+) -> None:
+    filled.search("red grass", rerank=name, budget=budget)
+    assert notice in caplog.text
+    assert bool(notice) == bool(caplog.text)
+
+
 def test_marks_of_phrases_are_not_for_the_reranker(filled: mmsearch.Index) -> None:
     filled.search('"red"', rerank=(reranker := Backwards()))
     assert reranker.query == "red"
