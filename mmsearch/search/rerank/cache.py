@@ -178,8 +178,10 @@ def _vectors(data: object, dim: int) -> NDArray[np.float32] | None:
 
 
 def _names(candidates: Sequence[Candidate], contents: Mapping[Path, str]) -> list[str | None]:
+    found = (None if one.path is None else contents.get(one.path) for one in candidates)
     return [
-        f"{contents[one.path]}@{one.time:g}" if one.path in contents else None for one in candidates
+        None if content is None else f"{content}@{one.time:g}"
+        for content, one in zip(found, candidates, strict=True)
     ]
 
 
