@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import mmsearch
 from mmsearch.catalog.reader import CATALOG_NAME
 from mmsearch.items import Hit, Modality
 from mmsearch.search.calibrate.calibration import calibration
-from mmsearch.search.calibrate.cut import fill, split
+from mmsearch.search.calibrate.cut import fill, is_shown, split
 from mmsearch.search.calibrate.evidence import Chance, Evidence
 from mmsearch.search.calibrate.words import either, of_words
 from mmsearch.search.normalise import Medium
@@ -96,6 +97,14 @@ def test_what_is_hidden_takes_no_place_of_what_is_shown() -> None:
     for k, shown, hidden in ((1, [1], []), (3, [1, 3, 5], []), (5, [1, 3, 5], [2, 4])):
         listed = fill(hits, k)
         assert [[hit.item for hit in part] for part in listed] == [shown, hidden]
+
+
+def test_a_file_is_shown_where_one_of_its_items_answers() -> None:
+    unlikely = Hit(1, 0.0, 0.01, Path("x"), Modality.CAPTION, 1, 1, answered=0.1)
+    likely = Hit(2, 0.0, 0.4, Path("x"), Modality.IMAGE, 2, 1, answered=0.9)
+    assert not is_shown(unlikely)
+    assert not is_shown(replace(unlikely, others=(unlikely,)))
+    assert is_shown(replace(unlikely, others=(likely,)))
 
 
 def test_an_index_without_background_works_and_gets_it_with_the_next_run(

@@ -16,12 +16,18 @@ Low, for the right photo is often not the first: a weak encoder spreads its rele
 
 
 def is_shown(hit: Hit) -> bool:
-    """Whether a hit is likely enough an answer; one without relevance is shown."""
+    """Whether a hit is likely enough an answer; one without relevance is shown.
+
+    A file is where one of its items is: a photo may answer that stands here for its caption.
+    """
+    return any(_is_likely(one) for one in (hit, *hit.others))
+
+
+def _is_likely(hit: Hit) -> bool:
     if hit.relevance is None:
         return True
-    medium = next(medium for medium in Medium if hit.modality in medium.modalities)
-    answered = hit.answered is None or hit.answered >= least_answered(medium)
-    return answered and hit.relevance >= RELEVANT
+    least = least_answered(Medium.of(hit.modality))
+    return hit.relevance >= RELEVANT and (hit.answered is None or hit.answered >= least)
 
 
 SPARE = 40
