@@ -1,7 +1,8 @@
 """Ranks all answers for all queries of one direction, and says where the right ones came.
 
 Ties count pessimistically: whatever scores as high as a right answer is ranked before it, so an
-encoder that maps everything to one point, or to nothing (NaN), gets no credit.
+encoder that maps everything to one point, or to nothing (NaN), gets no credit. What differs by no
+more than a product of equal vectors does, which depends on their places, is a tie.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mmsearch.encoders.base import Embeddings
 
 Numbers: TypeAlias = NDArray[np.int64]
 
+_EQUAL = np.float32(1e-6)  # similarities of unit vectors, which are summed up in any order
 _BLOCK_BYTES = 64 << 20  # of similarities that are held at once
 
 
@@ -135,7 +137,7 @@ def _rank_block(
     wrong[rows, columns] = np.nan  # neither below nor above anything
     positions = 1 + _ordinals(rows, right)
     for pair, row in enumerate(rows.tolist()):
-        positions[pair] += np.count_nonzero(wrong[row] >= right[pair])
+        positions[pair] += np.count_nonzero(wrong[row] >= right[pair] - _EQUAL)
     np.maximum(wrong, np.finfo(wrong.dtype).min, out=wrong)
     wrong[rows, columns] = -np.inf  # below all that are wrong
     return positions, _best(wrong, rows, columns, positions, depth)

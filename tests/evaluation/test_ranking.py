@@ -87,3 +87,17 @@ def test_average_precision_of_several_right_answers() -> None:
     found = rank(np.ones((1, 1), np.float32), texts, relevance, depth=4)
     assert found.positions.tolist() == [1, 3]
     assert found.average_precisions.tolist() == [(1 + 2 / 3) / 2]
+
+
+def test_what_maps_everything_to_one_point_gets_no_credit() -> None:
+    random = np.random.default_rng(0)
+    for photos in range(2, 40):
+        point = random.standard_normal(384).astype(np.float32)
+        point = (point / np.linalg.norm(point)).astype(np.float16).astype(np.float32)
+        owners = np.repeat(np.arange(photos), 5)
+        # a product of matrices rounds the last rows and columns in another way
+        images, texts = np.tile(point, (photos, 1)), np.tile(point, (len(owners), 1))
+        to_photos = rank(texts, images, Relevance.of_captions(owners), depth=0)
+        assert set(to_photos.ranks.tolist()) == {photos}
+        to_texts = rank(images, texts, Relevance.of_photos(owners), depth=0)
+        assert set(to_texts.ranks.tolist()) == {5 * (photos - 1) + 1}
