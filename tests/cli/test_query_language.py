@@ -29,6 +29,11 @@ def test_operators_filters_and_pictures(query: Run, photos: Path) -> None:
     assert query("--", "-ext:jpg").stdout.count("\n") == 4
 
 
+@pytest.mark.parametrize("text", ["-photos/red.png", "-like:photos/red.png", "-in:photos/red.png"])
+def test_a_file_that_is_excluded_is_there(query: Run, text: str) -> None:
+    assert "no file" not in query("--", text).stderr
+
+
 def test_an_error_points_at_the_spot(query: Run) -> None:
     message, line, carets = query("beach on:monday", code=1).stderr.splitlines()
     assert message.startswith("mmsearch: ")

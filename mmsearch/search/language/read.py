@@ -72,7 +72,8 @@ def read_question(text: str, *, files: bool = False) -> Question:
 
 def _hint(text: str) -> None:
     """A notice where something is nearly a filter: it is searched for like any text."""
-    for key in {match[1].lower() for match in _NEARLY.finditer(text[:MAX_LENGTH])} - {*KEYS}:
+    typed = text[:MAX_LENGTH].partition("{")[0]  # what is quoted by braces is no filter
+    for key in {match[1].lower() for match in _NEARLY.finditer(typed)} - {*KEYS}:
         if meant := get_close_matches(key, KEYS, n=1, cutoff=0.75):
             _log.warning("There is no filter %s:, so it is searched for; %s: is one.", key, *meant)
 

@@ -340,7 +340,9 @@ def test_what_is_nearly_a_filter_is_text_with_a_notice(
     assert f"{meant}: is one" in caplog.text
 
 
-@pytest.mark.parametrize("text", ["https://a.b/c", "time:12", "note:x a:b C:\\x", "type:image"])
+@pytest.mark.parametrize(
+    "text", ["https://a.b/c", "time:12", "note:x a:b C:\\x", "type:image", "{tipe:x}"]
+)
 def test_other_colons_bring_no_notice(text: str, caplog: pytest.LogCaptureFixture) -> None:
     read_question(text)
     assert not caplog.text
