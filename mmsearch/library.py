@@ -128,6 +128,12 @@ class Index:
                 self._encoder = reopen(known_identity(stored), device=self._device)
             return self._encoder
 
+    @property
+    def encoder_id(self) -> str:
+        """Id of the encoder that made the index's embeddings; nothing is loaded."""
+        with self._directory.reading() as reader:
+            return reader.encoder().id
+
     @cached_property
     def _speech(self) -> Speech:
         from mmsearch.ingest.speech import Speech

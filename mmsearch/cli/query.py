@@ -167,7 +167,7 @@ def query(
             less_like=less_like or (),
         )
         took_ms = (time.perf_counter() - started) * 1000
-        encoder = opened.encoder.id if json else None  # a list of what passes needs none
+        encoder = opened.encoder_id
     shown, hidden = (hits, []) if everything else fill(hits, k)
     if json:
         show_json(
@@ -197,8 +197,8 @@ def _medium_of(text: str) -> MediaKind | None:
     kind = kind_of(path.name)
     if kind is MediaKind.TEXT:  # its name can be looked for; what is in it is no question
         return None
-    is_filter = text.partition(":")[0].lower() in KEYS
-    if kind is not None and not exists and " " not in text and not is_filter:
+    is_operator = text.startswith("-") or text.partition(":")[0].lower() in KEYS
+    if kind is not None and not exists and " " not in text and not is_operator:
         note(f"There is no file {printable(text)} here, so these words are searched for.")
     if not exists:
         return None

@@ -88,7 +88,9 @@ def test_like_finds_more_of_the_same_and_not_itself(filled: mmsearch.Index, phot
 def test_filters_alone_list_what_passes_without_an_encoder(
     filled: mmsearch.Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    known = filled.encoder.id
     monkeypatch.setattr(mmsearch.Index, "encoder", property(lambda _: pytest.fail("loaded")))
+    assert filled.encoder_id == known
     assert len(filled.search("type:image")) == 4
     assert names(filled.search("type:caption")) == ["green"]
     assert names(filled.search("in:deep")) == ["yellow"]
