@@ -20,9 +20,9 @@ from mmsearch.catalog.looks import StoredFile, fingerprints_of, stored_files
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.index import IndexDirectory
 from mmsearch.items import Duplicate, DuplicateGroup, Duplicates, Failure, Match
-from mmsearch.search.duplicates.groups import Star, quality, stars
+from mmsearch.search.duplicates.find import find_groups
+from mmsearch.search.duplicates.groups import Star, quality
 from mmsearch.search.duplicates.kin import MATCHES, Kin, code_of
-from mmsearch.search.duplicates.propose import propose
 from mmsearch.search.folders import folders_matching
 
 Progress: TypeAlias = Callable[[float, int], None]
@@ -51,9 +51,10 @@ def list_duplicates(
     kin = Kin([file.looks for file in files])
     total = len(kin.photos)
     progress(0, total)
-    ones, others = propose(kin, embeddings, lambda done: progress(done, total))
     ranked = sorted(range(len(files)), key=lambda at: _rank(files[at]))
-    found = stars(ranked, ones, others, kin.compare, limit=code_of(match))
+    found = find_groups(
+        kin, ranked, embeddings, limit=code_of(match), seen=lambda done: progress(done, total)
+    )
     progress(total, total)
     groups = sorted((_group(files, star) for star in found), key=lambda one: -len(one.copies))
     return Duplicates(tuple(groups), tuple(left_out))

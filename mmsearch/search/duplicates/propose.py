@@ -28,6 +28,8 @@ def propose(
     kin: Kin,
     embeddings: NDArray[np.floating[Any]] | None = None,
     seen: Callable[[int], None] = lambda count: None,
+    *,
+    leave_out: NDArray[np.int64] | None = None,
 ) -> Pairs:
     """Pairs of files that may be the same, each once.
 
@@ -36,10 +38,14 @@ def propose(
         embeddings: of all files, shape (files, dim), rows of unit length; those of files that
             are no photos do not count. None to go by light and shade alone.
         seen: called with the number of photos that were looked at so far.
+        leave_out: numbers of files that are paired by their content alone.
     """
     first = _first_of_content(kin.contents)
     pairs = np.stack([first, np.arange(len(first))], axis=1)
-    alike = _alike(kin, first, embeddings, seen)
+    photos = kin.photos[first[kin.photos] == kin.photos]
+    if leave_out is not None:
+        photos = np.setdiff1d(photos, leave_out, assume_unique=True)
+    alike = _alike(kin, photos, embeddings, seen)
     pairs = np.sort(np.concatenate([pairs, *alike]), axis=1)
     pairs = np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
     return pairs[:, 0], pairs[:, 1]
@@ -47,13 +53,12 @@ def propose(
 
 def _alike(
     kin: Kin,
-    first: NDArray[np.int64],
+    photos: NDArray[np.int64],
     embeddings: NDArray[np.floating[Any]] | None,
     seen: Callable[[int], None],
 ) -> Iterator[NDArray[np.int64]]:
-    """Pairs of photos of different content, int64, shape (n, 2); the same one at times."""
-    is_first = first[kin.photos] == kin.photos
-    photos, coarse = kin.photos[is_first], kin.coarse()[is_first]
+    """Pairs of some photos, int64, shape (n, 2); the same one at times."""
+    coarse = kin.coarse()[np.searchsorted(kin.photos, photos)]
     vectors = coarse
     if embeddings is not None:
         vectors = np.hstack([coarse, embeddings[photos].astype(np.float32)])
