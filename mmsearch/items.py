@@ -91,7 +91,8 @@ class Hit:
         reranked: what the reranker scores the hit, comparable only within one query; None where
             none judged it.
         answered: calibrated probability in 0..1 that anything of the hit's medium, pictures or
-            texts, answers the query: where it is low, even the best hit is there by chance.
+            texts, answers the query: where it is low, even the best hit is there by chance. None
+            where that cannot be told, as of photos that are found by a photo.
         others: the other items of the asset that answer the query, best first; their ranks
             count within the asset.
         copies: the hits that show the same and are folded into this one, best first; their

@@ -37,7 +37,8 @@ class Candidates:
         similarities: inner products with the query, float32, shape (n,).
         scores: float64, shape (n,), descending, equal ones by ascending id.
         relevance: probability that each answers the query, float64, shape (n,).
-        answered: probability that anything of its medium does, float64, shape (n,).
+        answered: probability that anything of its medium does, float64, shape (n,); NaN where
+            that is not known.
         unseen: what an item that is no candidate scores at most by its similarity.
     """
 
@@ -241,7 +242,8 @@ class Ranker:
             expected=known,
             items=len(self.passing[medium]),
         )
-        return judgement.relevance, np.full(len(ids), judgement.answered)
+        answered = np.nan if judgement.answered is None else judgement.answered
+        return judgement.relevance, np.full(len(ids), answered)
 
     def _search(
         self, ids: NDArray[np.int64], depth: int

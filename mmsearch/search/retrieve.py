@@ -75,7 +75,7 @@ def _hits(reader: CatalogReader, candidates: Candidates) -> list[Hit]:
             rank=rank,
             score=score,
             relevance=relevance,
-            answered=answered,
+            answered=None if isnan(answered) else answered,
             path=item.path,
             modality=item.modality,
             item=item.id,

@@ -63,6 +63,18 @@ def test_a_photo_answers_itself(make_index: Made) -> None:
         assert shown[0].path.name == "red.png"
 
 
+def test_among_many_alike_a_photo_answers_itself(make_index: Made) -> None:
+    with make_index("red") as index:
+        photos = index.path.parent / "photos"
+        for number in range(40):
+            make_photo(photos / f"{number}.png", (200 + number, number, 2 * number))
+        index.update()
+        hits = index.search(image=photos / "0.png", fold=False)
+        assert "0.png" in [hit.path.name for hit in hits if is_shown(hit)]
+        assert all(hit.relevance == 0.95 for hit in hits if (hit.similarity or 0) >= 0.999)
+        assert {hit.answered for hit in hits} == {None}
+
+
 def test_min_relevance_leaves_out_what_is_less_likely(make_index: Made) -> None:
     with make_index(*COLOURS) as index:
         everything = index.search("red")
@@ -119,6 +131,7 @@ def test_an_index_without_background_works_and_gets_it_with_the_next_run(
         assert rough[0].path.name == "red.png"
         assert all(hit.relevance is not None and 0 <= hit.relevance <= 1 for hit in rough)
         assert [hit.relevance for hit in rough] != before
+        assert {hit.answered for hit in rough} == {None}  # nothing is hidden for it
         index.update()
         assert [hit.relevance for hit in index.search("red")] == before
 

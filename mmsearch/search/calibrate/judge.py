@@ -14,6 +14,12 @@ from mmsearch.search.normalise import Background, Medium, Scale, unrelated
 
 _SAMPLE = 50  # items that tell what unrelated pairs have
 
+_EQUAL, _SAME = 0.999, 0.95
+"""A picture so similar to the one that is asked with is that one, or a copy; so likely it answers.
+
+The calibration was fitted without such pairs.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -21,11 +27,12 @@ class Judgement:
 
     Attributes:
         relevance: probability that each answers the query, float64, shape (n,).
-        answered: probability that anything in the medium does.
+        answered: probability that anything in the medium does; None where no texts in general
+            are there to compare with, and the lead alone does not tell.
     """
 
     relevance: NDArray[np.float64]
-    answered: float
+    answered: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ class Judge:
             items: how many the medium has.
         """
         if not len(ids):
-            return Judgement(np.empty(0), 0.0)
+            return Judgement(np.empty(0), None)
         levels = self._levels(vector, asked, found, ids)
         order = np.argsort(-similarities, kind="stable")
         best_levels = None if levels is None else levels[order]
@@ -107,7 +114,9 @@ class Judge:
         )
         calibrated = calibration(asked, found, levels=levels is not None)
         relevance = calibrated.relevance(similarities, levels, evidence)
-        return Judgement(relevance, calibrated.answered(evidence))
+        if asked is found is Medium.PICTURE:
+            relevance = np.where(similarities >= _EQUAL, np.maximum(relevance, _SAME), relevance)
+        return Judgement(relevance, None if levels is None else calibrated.answered(evidence))
 
     def _levels(
         self,
