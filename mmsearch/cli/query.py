@@ -30,7 +30,6 @@ from mmsearch.cli.output import (
 )
 from mmsearch.items import Modality
 from mmsearch.media.formats import MediaKind, kind_of
-from mmsearch.search.calibrate.cut import SPARE, fill
 from mmsearch.search.language.grammar import KEYS
 
 if TYPE_CHECKING:
@@ -135,6 +134,7 @@ def query(
     of a recording that asks the question. Words may hold operators and filters, see below.
     """
     import mmsearch
+    from mmsearch.search.calibrate.cut import SPARE, fill
 
     if text is None and not more_like:
         raise typer.BadParameter("say what to look for.", param_hint="QUERY")

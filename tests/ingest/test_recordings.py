@@ -84,12 +84,12 @@ def view(path: Path, colour: str) -> Path:
 
 def similarities(index: mmsearch.Index) -> list[float]:
     """How much the frames look like a colour, in order of time."""
-    hits = index.search("blue", modality="frame", k=100, grouped=False)
+    hits = index.search("blue", modality="frame", k=100, grouped=False, fold=False)
     return [hit.similarity or 0.0 for hit in sorted(hits, key=lambda hit: hit.start or 0.0)]
 
 
 def transcript(index: mmsearch.Index) -> list[tuple[str, float | None, float | None]]:
-    hits = index.search("anything", modality="transcript", k=100, grouped=False)
+    hits = index.search("anything", modality="transcript", k=100, grouped=False, fold=False)
     found = [(hit.text or "", hit.start, hit.end) for hit in hits]
     return sorted(found, key=lambda part: (part[1] or 0, part[0]))
 
