@@ -54,7 +54,7 @@ def export_image_tower(tower: nn.Module, side: int, path: Path) -> None:
             not asked for cost no time.
     """
     pixels = torch.zeros((1, side, side, 3), dtype=torch.uint8)
-    model = _to_onnx(tower, {"pixels": pixels}, IMAGE_OUTPUTS, {}, path)
+    model = _to_onnx(tower, {"pixels": pixels}, IMAGE_OUTPUTS, {}, {}, path)
     store_convolutions(model)
     require("onnx").save(model, path)
 
@@ -71,7 +71,8 @@ def export_text_tower(tower: nn.Module, path: Path) -> None:
     ids = torch.ones((2, 8), dtype=torch.int64)
     shape = {0: "n", 1: "tokens"}
     dynamic = {"ids": shape, "mask": shape, "features": {0: "n"}, "states": shape}
-    model = _to_onnx(fused(tower), {"ids": ids, "mask": ids}, TEXT_OUTPUTS, dynamic, path)
+    inputs, operators = {"ids": ids, "mask": ids}, {_RUNTIME: 1}
+    model = _to_onnx(fused(tower), inputs, TEXT_OUTPUTS, dynamic, operators, path)
     store_matrices(model)
     require("onnx").save(model, path)
 
@@ -81,9 +82,13 @@ def _to_onnx(
     inputs: dict[str, Tensor],
     outputs: Sequence[str],
     dynamic: Mapping[str, dict[int, str]],
+    operators: Mapping[str, int],
     path: Path,
 ) -> ModelProto:
-    """A module as ONNX, its outputs named by the first of those names."""
+    """A module as ONNX, its outputs named by the first of those names.
+
+    torch warns of other domains of ``operators``, with versions, than those that are in use.
+    """
     module = module.eval()
     with torch.inference_mode():
         found = module(*inputs.values())
@@ -102,7 +107,7 @@ def _to_onnx(
             },
             opset_version=OPSET,
             dynamo=False,
-            custom_opsets={_RUNTIME: 1},
+            custom_opsets=dict(operators),
         )
     model: ModelProto = require("onnx").load(path)
     return model

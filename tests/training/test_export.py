@@ -122,6 +122,13 @@ def close(ours: np.ndarray, theirs: np.ndarray) -> bool:
     return bool(np.linalg.norm(ours - theirs) < 0.01 * np.linalg.norm(theirs))
 
 
+def test_nothing_is_said_of_operators_that_are_not_used(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    export_image_tower(TinyImageTower().eval(), 16, tmp_path / "image.onnx")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_image_tower_is_stored_compactly_and_runs(image: tuple[nn.Module, Path]) -> None:
     import onnx
 
