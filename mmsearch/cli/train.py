@@ -153,7 +153,7 @@ def _show(report: TrainingReport) -> None:
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
-    """One progress bar after the other, one for each step."""
+    """One progress bar after the other, one for each step; a step may come twice."""
     from tqdm import tqdm
 
     bar: tqdm[Any] | None = None
@@ -161,7 +161,7 @@ def _bars() -> Iterator[Progress]:
 
     def progress(step: str, done: int, total: int) -> None:
         nonlocal bar, current
-        if bar is None or step != current:
+        if bar is None or step != current or total != bar.total:
             if bar is not None:
                 bar.close()
             bar = tqdm(total=total, desc=step.capitalize(), file=sys.stderr, dynamic_ncols=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmsearch.settings import load_settings
+from mmsearch.training.features import Progress
 from tests.training.adapt.conftest import write_photos
 
 for module in ("onnx", "matplotlib"):
@@ -72,6 +73,23 @@ def test_ctrl_c(tmp_path: Path) -> None:
     assert out == b""
     assert list(load_settings().encoders.iterdir()) == []
     assert {path.suffix for path in load_settings().cache.rglob("*.*")} <= {".npz"}
+
+
+def test_a_step_that_comes_twice_has_two_bars(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mmsearch.cli import main
+    from mmsearch.errors import TrainingError
+
+    def trained(*_: object, progress: Progress, **__: object) -> None:
+        progress("features of texts", 21, 21)
+        progress("features of texts", 1024, 2000)
+        raise TrainingError("enough")
+
+    monkeypatch.setattr("mmsearch.training.adapt.entry.train", trained)
+    with pytest.raises(SystemExit):
+        main(["train", "x", "--images", ".", "--captions", "captions.tsv"])
+    assert "1024/2000" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
