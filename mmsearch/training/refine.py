@@ -6,8 +6,10 @@ are aligned already, and holds on to what they know: what is distilled is their 
 
 from __future__ import annotations
 
+import json
 import shutil
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,37 @@ class HeldOut:
         return 50 * float(sum((1 / some).mean() for some in ranks))
 
 
+class History:
+    """The epochs of a run and what each reached, kept for a run that goes on.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._epochs: list[tuple[TuningEpoch, float]] = []
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            self._epochs = [(TuningEpoch(**epoch), quality) for epoch, quality in kept]
+        except (OSError, TypeError, ValueError):
+            pass  # the first epochs are not drawn
+
+    @property
+    def epochs(self) -> Sequence[tuple[TuningEpoch, float]]:
+        """Each epoch, with the quality that it reached."""
+        return self._epochs
+
+    def add(self, epoch: TuningEpoch, quality: float) -> None:
+        """Adds the next epoch; those of its number and above were of a run that is over."""
+        earlier = [entry for entry in self._epochs if entry[0].number < epoch.number]
+        self._epochs = [*earlier, (epoch, quality)]
+        text = json.dumps([(asdict(epoch), quality) for epoch, quality in self._epochs])
+        partial = self._path.with_suffix(".partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(self._path)
+
+
 def refine(
     base: Path,
     train: CaptionedPhotos,
@@ -108,7 +141,7 @@ def refine(
     kept: Path,
     device: str = "cpu",
     progress: Progress = lambda _step, _done, _total: None,
-) -> list[tuple[TuningEpoch, float]]:
+) -> Sequence[tuple[TuningEpoch, float]]:
     """Writes weights that were fine-tuned from others.
 
     Args:
@@ -117,12 +150,13 @@ def refine(
         held_out: captioned photos that choose the epoch to keep, and when to stop.
         out: the folder to write the new weights into.
         settings: how to train.
-        kept: the folder for views and checkpoints: an interrupted run goes on from there.
+        kept: the folder for views, checkpoints and history: an interrupted run goes on from there.
         device: where torch trains, ``cpu`` or ``cuda``.
         progress: told of each step.
 
     Returns:
-        Each epoch of this run with the quality that it reached on the held-out photos.
+        Each epoch, those before an interruption too, with the quality that it reached on the
+        held-out photos.
 
     Raises:
         TrainingError: the extra ``train`` is not installed, or a photo cannot be read.
@@ -143,12 +177,12 @@ def refine(
         gatherer.tokens(held_out.captions),
         held_out.photo_of_caption,
     )
-    history: list[tuple[TuningEpoch, float]] = []
+    history = History(kept / "history.json")
     quiet = gatherer.quietly()
 
     def watch(epoch: TuningEpoch) -> float:
         quality = unseen.quality(quiet, heads)
-        history.append((epoch, quality))
+        history.add(epoch, quality)
         return quality
 
     fine_tune(towers, heads, material, settings, kept, progress, watch)
@@ -171,7 +205,7 @@ def refine(
         ),
     )
     Manifest(manifest.name, content_hash(out), manifest.dim, manifest.transform).save(out)
-    return history
+    return history.epochs
 
 
 def _material(

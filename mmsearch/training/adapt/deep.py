@@ -132,6 +132,7 @@ def train_towers(
             "`manifest.json`: the whole encoder; it needs no other one.",
         )
         report = keep(report, made, task)
+    encoded.tidy()
     shutil.rmtree(kept, ignore_errors=True)
     return report
 

@@ -51,8 +51,12 @@ def photos(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.mark.slow
-def test_towers_learn_and_are_stored_under_a_name(photos: tuple[Path, Path]) -> None:
+@pytest.mark.timeout(900)  # trains for minutes where other programs run as well
+def test_towers_learn_and_are_stored_under_a_name(
+    photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, captions = photos
+    monkeypatch.setattr("mmsearch.training.refine._THINGS", 100)  # reading 2,000 takes longest
     report = mmsearch.train(
         "names", images=folder, captions=captions, model="embedded", depth=1, held_out=0.25
     )
@@ -80,3 +84,19 @@ def test_a_depth_that_does_not_exist_is_refused(photos: tuple[Path, Path]) -> No
     folder, captions = photos
     with pytest.raises(TrainingError, match="1 to 3"):
         mmsearch.train("mine", images=folder, captions=captions, model="embedded", depth=4)
+
+
+def test_history_outlives_an_interruption(tmp_path: Path) -> None:
+    from mmsearch.training.finetune import TuningEpoch
+    from mmsearch.training.refine import History
+
+    epochs = [TuningEpoch(number, loss=1 / number, kept=0.5) for number in (1, 2, 3)]
+    path = tmp_path / "history.json"
+    for epoch in epochs:
+        History(path).add(epoch, 10.0 * epoch.number)
+    expected = [(epoch, 10.0 * epoch.number) for epoch in epochs]
+    assert list(History(path).epochs) == expected
+    History(path).add(epochs[1], 5.0)  # interrupted before its checkpoint was written
+    assert list(History(path).epochs) == [expected[0], (epochs[1], 5.0)]
+    path.write_text("[[")
+    assert list(History(path).epochs) == []
