@@ -62,24 +62,21 @@ def explain(
     with mmsearch.open(settings.index_path(), device=settings.device) as opened:
         opened.max_megapixels = settings.max_megapixels
         found = opened.explain(item, query, rerank=rerank, files=True)
-    if png is not None:
-        _draw(found, png)
     if json:
         show_json(_as_json(found))
     else:
         _show(found)
+    if png is not None:
+        _draw(found, png)
 
 
 def _draw(found: Explanation, path: Path) -> None:
-    from mmsearch.errors import OutputError
+    from mmsearch.search.explain.draw import save_drawing
 
     if found.regions is None:
-        note(f"There is no picture to draw on, so {path} is not written.")
+        note(f"There is no picture to draw on, so {printable(str(path))} is not written.")
         return
-    try:
-        found.regions.draw(found.query).save(path, format="PNG")
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}.") from error
+    save_drawing(found.regions.draw(found.query), path)
 
 
 def _show(found: Explanation) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 import mmsearch
 from mmsearch.encoders.base import Encoded, ImageTransform, Pixels, Regions
 from mmsearch.errors import QueryError
+from mmsearch.search.explain.draw import draw_heat
 from mmsearch.search.explain.regions import LONGEST, cut_outs, similarity_maps
 from mmsearch.testing import TinyEncoder, make_photo
 
@@ -225,3 +227,37 @@ def test_the_command_line(
         main([*given[:-1], str(tmp_path / "no" / "heat.png")])
     assert ended.value.code == 1
     assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_drawing_replaces_no_photo(
+    index: mmsearch.Index, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mmsearch.cli import main
+
+    photo = tmp_path / "photos" / "corner.png"
+    before = photo.read_bytes()
+    given = ["explain", str(photo), "blue", "--index", str(index.path), "--png", str(photo)]
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == 1
+    said = capsys.readouterr()
+    assert "name another" in said.err
+    assert said.out.startswith("#")  # what was found is not lost
+    assert photo.read_bytes() == before
+
+
+def test_a_photo_that_was_replaced_is_not_looked_at(index: mmsearch.Index, tmp_path: Path) -> None:
+    item, photo = image_of(index, "corner"), tmp_path / "photos" / "corner.png"
+    os.utime(photo, (1e9, 1e9))  # touched, and still the same
+    assert index.explain(item, "blue").regions is not None
+    make_photo(photo, "blue")
+    found = index.explain(item, "blue")
+    assert found.regions is None
+    assert "changed" in (found.unreadable or "")
+
+
+def test_a_legend_without_the_letters_for_it_is_left_out() -> None:
+    picture, heat = Image.new("RGB", (40, 30)), np.zeros((3, 4), np.float32)
+    plain = draw_heat(picture, heat)
+    assert draw_heat(picture, heat, "a \uffff").tobytes() == plain.tobytes()
+    assert draw_heat(picture, heat, "a dog").height > plain.height

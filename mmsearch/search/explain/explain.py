@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmsearch.catalog.looks import Looks, looks_of
 from mmsearch.catalog.records import ItemRecord
 from mmsearch.errors import MediaError, QueryError
 from mmsearch.index import IndexDirectory, Snapshot
 from mmsearch.items import Hit, Modality
+from mmsearch.media.files import content_hash, read_bytes
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.search.explain.explanation import Explanation, RegionMap, TermEvidence, WordEffect
 from mmsearch.search.explain.regions import similarity_maps
@@ -56,6 +58,7 @@ class _Looked:
     """What the index says of an item: read in one snapshot."""
 
     item: ItemRecord
+    looks: Looks
     standard: Standard
     sought: Sought
     terms: tuple[_Term, ...]
@@ -144,6 +147,7 @@ def _look(
     this = np.array([item])
     return _Looked(
         item=record,
+        looks=looks_of(reader, [record.asset_id])[record.asset_id],
         standard=Standard(vectors[at].astype(np.float32), sample.astype(np.float32)),
         sought=sought,
         terms=tuple(_terms(snapshot, question, sought, alone, hit, item)),
@@ -200,7 +204,7 @@ def _explained(
     """What takes the encoder."""
     item, hit, standard = looked.item, looked.hit, looked.standard
     sought = looked.sought.pull
-    picture, unreadable = _picture(item, max_megapixels)
+    picture, unreadable = _picture(item, looked.looks, max_megapixels)
     vectors = np.stack([sought, *(one.direction.vector for one in looked.terms)])
     maps: list[RegionMap | None] = [None] * len(vectors)
     if picture is not None:
@@ -273,7 +277,9 @@ def _typed(term: Term, question: Question) -> str:
     return question.text if term.span is None else question.text[term.span.start : term.span.end]
 
 
-def _picture(item: ItemRecord, max_megapixels: float) -> tuple[Image | None, str | None]:
+def _picture(
+    item: ItemRecord, looks: Looks, max_megapixels: float
+) -> tuple[Image | None, str | None]:
     """What is seen where the item is, or why it cannot be looked at; neither where nothing is.
 
     A caption is about a photo, and recognised text stands in one.
@@ -285,6 +291,17 @@ def _picture(item: ItemRecord, max_megapixels: float) -> tuple[Image | None, str
     # The middle of a frame's scene, as when it is reranked.
     time = start if item.end is None else (start + item.end) / 2
     try:
+        if modality is Modality.IMAGE and _has_changed(item.path, looks):
+            return None, "it has changed since it was indexed"
         return PictureOpener(item.path, modality, time, max_megapixels)(_PICTURE), None
     except MediaError as error:
         return None, str(error)
+
+
+def _has_changed(photo: Path, looks: Looks) -> bool:
+    """Whether a photo is another than the one whose embedding is explained."""
+    try:
+        touched = photo.stat().st_mtime_ns != looks.mtime_ns
+    except (OSError, ValueError):
+        return False  # whoever opens it tells why that fails
+    return touched and looks.content_hash not in (None, content_hash(read_bytes(photo)))
