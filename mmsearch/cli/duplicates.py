@@ -82,8 +82,9 @@ def duplicates(
     else:
         _show(found)
     if found.left_out and not json:
-        note(f"{len(found.left_out)} files are left out; bring the index up to date:")
-        note_failures(found.left_out)
+        count = len(found.left_out)
+        note(f"Left out: {_counted(count, 'file')}; `mmsearch index` brings the index up to date.")
+        note_failures(found.left_out, all_with="--json")
 
 
 def _copies(found: Duplicates) -> Iterator[Path]:

@@ -94,13 +94,15 @@ def failures_as_json(failed: Sequence[Failure]) -> list[dict[str, str]]:
     return [{"path": str(failure.path), "reason": failure.reason} for failure in failed]
 
 
-def note_failures(failed: Sequence[Failure]) -> None:
+def note_failures(
+    failed: Sequence[Failure], *, all_with: str = "`mmsearch status --failed`"
+) -> None:
     """Tells of the first few failures, and where to see the others."""
     for failure in failed[:SHOWN_FAILURES]:
         note(f"  {short_path(failure.path)}: {printable(failure.reason)}")
     if len(failed) > SHOWN_FAILURES:
         more = len(failed) - SHOWN_FAILURES
-        note(f"  and {more} more: see `mmsearch status --failed`")
+        note(f"  and {more} more: see {all_with}")
 
 
 @contextmanager

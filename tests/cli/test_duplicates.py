@@ -63,3 +63,14 @@ def test_a_query_lists_copies_under_the_hit(mmsearch, photos: Path) -> None:
     found = json.loads(mmsearch("query", "a red photo", "--all", "--json").stdout)["hits"]
     assert sorted(len(hit["copies"]) for hit in found) == [0, 2]
     assert len(mmsearch("query", "a red photo", "--all", "--no-fold").stdout.splitlines()) == 5
+
+
+def test_all_that_is_left_out_can_be_listed(mmsearch, photos: Path) -> None:
+    for seed in range(10, 21):
+        save(scene(seed), photos / f"{seed}.jpg")
+    mmsearch("index", photos, "--model", "testing")
+    for seed in range(10, 21):
+        (photos / f"{seed}.jpg").unlink()
+
+    assert "and 1 more: see --json" in mmsearch("duplicates").stderr
+    assert len(json.loads(mmsearch("duplicates", "--json").stdout)["left_out"]) == 11
