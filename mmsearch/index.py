@@ -22,7 +22,14 @@ import numpy as np
 from mmsearch.catalog.columns import Columns
 from mmsearch.catalog.reader import CATALOG_NAME, CatalogReader
 from mmsearch.catalog.records import StoredEncoder
-from mmsearch.errors import IndexExistsError, IndexLockedError, IndexNotFoundError, StorageError
+from mmsearch.errors import (
+    IndexDamagedError,
+    IndexExistsError,
+    IndexFormatError,
+    IndexLockedError,
+    IndexNotFoundError,
+    StorageError,
+)
 from mmsearch.vectors.stamp import Stamp, read_stamp
 
 if TYPE_CHECKING:
@@ -256,8 +263,16 @@ def _upgrade(path: Path) -> None:
     """Brings the catalog to the current format."""
     from mmsearch.catalog.catalog import Catalog
 
-    with _lock(path):
-        Catalog(path).close()
+    try:
+        with _lock(path):
+            Catalog(path).close()
+    except (IndexLockedError, IndexFormatError, IndexDamagedError):
+        raise
+    except StorageError as error:
+        raise StorageError(
+            f"An older mmsearch made this index, and it must be upgraded once. {error} "
+            "Upgrade it where it can be, or a copy of it."
+        ) from error
 
 
 def _empty_store(dim: int) -> VectorStore:

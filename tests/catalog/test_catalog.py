@@ -267,6 +267,13 @@ def test_an_index_of_format_1_is_upgraded_when_it_is_opened(old_index: Path) -> 
     assert [failure.path.name for failure in status.failed] == ["broken.jpg"]
 
 
+def test_an_old_index_that_cannot_be_written_to_says_why_it_must_be(old_index: Path) -> None:
+    (old_index / "lock").mkdir()  # keeps root out too
+
+    with pytest.raises(StorageError, match="upgraded once.*cannot be written to"):
+        mmsearch.open(old_index)
+
+
 def test_an_upgraded_catalog_is_laid_out_as_a_new_one(old_index: Path, tmp_path: Path) -> None:
     mmsearch.open(old_index).close()
     Catalog.create(tmp_path, ENCODER).close()
