@@ -121,6 +121,7 @@ def progress_bar(what: str, unit: str) -> Iterator[Progress]:
             bar = tqdm(total=total, desc=what, unit=unit, file=sys.stderr, dynamic_ncols=True)
         if bar is not None:
             # Set, not added to: sums of parts would show as 24.0 of 24.
+            bar.total = total  # another one where fingerprints are taken first, then compared
             bar.n = int(done) if done == int(done) else round(done, 2)
             bar.update(0)
 

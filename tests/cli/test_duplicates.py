@@ -74,3 +74,13 @@ def test_all_that_is_left_out_can_be_listed(mmsearch, photos: Path) -> None:
 
     assert "and 1 more: see --json" in mmsearch("duplicates").stderr
     assert len(json.loads(mmsearch("duplicates", "--json").stdout)["left_out"]) == 11
+
+
+def test_progress_counts_what_is_being_done(capsys: pytest.CaptureFixture[str]) -> None:
+    from mmsearch.cli.output import progress_bar
+
+    with progress_bar("comparing", " photos") as progress:
+        progress(3, 3)  # fingerprints that were taken
+        progress(20, 20)
+
+    assert "20/20" in capsys.readouterr().err
