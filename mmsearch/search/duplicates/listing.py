@@ -72,7 +72,7 @@ def _inside(reader: CatalogReader, folder: Path | None) -> list[StoredFile]:
 
 def _present(files: Iterable[StoredFile]) -> tuple[list[StoredFile], list[Failure]]:
     """The files that are as they were when they were read, each once, and why others are not."""
-    present: dict[tuple[int, int], StoredFile] = {}
+    present: dict[tuple[int, ...], StoredFile] = {}
     left_out = []
     for file in files:
         try:
@@ -83,7 +83,8 @@ def _present(files: Iterable[StoredFile]) -> tuple[list[StoredFile], list[Failur
         if (state.st_size, state.st_mtime_ns) != (file.size, file.looks.mtime_ns):
             left_out.append(Failure(file.path, "it has changed since it was indexed"))
             continue
-        key = (state.st_dev, state.st_ino)
+        # Some file systems, on Windows, number no files: then only 0 is known of each.
+        key = (state.st_dev, state.st_ino) if state.st_ino else (file.asset,)
         known = present.get(key)
         if known is None or (_is_link(known.path) and not _is_link(file.path)):
             present[key] = file

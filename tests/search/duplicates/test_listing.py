@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -179,3 +180,21 @@ def test_an_empty_index_has_none(index: mmsearch.Index) -> None:
 def test_a_match_that_there_is_not(index: mmsearch.Index) -> None:
     with pytest.raises(QueryError, match="exact, near, burst"):
         index.duplicates(match="similar")
+
+
+def test_files_that_have_no_number_are_different_files(
+    index: mmsearch.Index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on some file systems on Windows."""
+    index.add(photos)
+    expected = [told(group) for group in index.duplicates().groups]
+    stat = Path.stat
+
+    def without_number(path: Path, **options: bool) -> SimpleNamespace:
+        state = stat(path, **options)
+        names = ("st_mode", "st_size", "st_mtime_ns", "st_dev")
+        return SimpleNamespace(st_ino=0, **{name: getattr(state, name) for name in names})
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", without_number)
+        assert [told(group) for group in index.duplicates().groups] == expected
