@@ -301,7 +301,9 @@ def load_heads(path: Path) -> Heads:
                 if f"{kind}.{_NORMALISATION}" in given
             ]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"The heads {path} cannot be loaded: {error}") from error
+        raise WeightsError(
+            f"The heads {path} cannot be loaded ({error}); train the encoder again."
+        ) from error
     return Heads(found.get("image"), found.get("text"), Banks(*banks) if banks else None)
 
 
