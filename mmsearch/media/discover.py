@@ -13,7 +13,7 @@ from typing import TypeAlias
 from mmsearch.errors import SourceNotFoundError, UnsupportedFormatError
 from mmsearch.media.companions import COMPANION_SUFFIXES, Companion, match_companions
 from mmsearch.media.exclude import Excluder
-from mmsearch.media.files import os_reason
+from mmsearch.media.files import changed_ns, os_reason
 from mmsearch.media.formats import MEDIA_KINDS, MediaKind, kind_of, suffix_of
 
 SYSTEM_FOLDERS = frozenset(
@@ -123,7 +123,7 @@ def discover(root: Path, *, exclude: Sequence[str] = (), within: str = "") -> It
 
 def _single(root: Path, status: os.stat_result, kind: MediaKind, excluder: Excluder) -> FoundFile:
     """A source that is one file; its companions lie outside of the source, beside it."""
-    found = FoundFile(root.name, status.st_size, status.st_mtime_ns, kind)
+    found = FoundFile(root.name, status.st_size, changed_ns(status), kind)
     if kind is MediaKind.TEXT:
         return replace(found, path=".")
     listing = _Listing("", "", media=[found])
@@ -159,7 +159,7 @@ class _Listing:
     def add_file(self, entry: os.DirEntry[str], status: os.stat_result, kind: MediaKind) -> None:
         if not (_HAS_HIDDEN_FLAG and is_hidden(status)):
             path = self.prefix + entry.name
-            self.media.append(FoundFile(path, status.st_size, status.st_mtime_ns, kind))
+            self.media.append(FoundFile(path, status.st_size, changed_ns(status), kind))
 
     def match(self) -> list[os.DirEntry[str]]:
         """Gives each medium its companions; returns the files that are nobody's."""
@@ -186,7 +186,7 @@ class _Listing:
             return None
         if _HAS_HIDDEN_FLAG and is_hidden(status):
             return None
-        return Companion(self.prefix + entry.name, status.st_size, status.st_mtime_ns)
+        return Companion(self.prefix + entry.name, status.st_size, changed_ns(status))
 
     def add_alone(self, entry: os.DirEntry[str]) -> None:
         """Adds what might have been a companion and is none: a text, or another file."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import os
 from pathlib import Path
 
 from mmsearch.errors import UnreadableFileError
 
 _DIGEST_SIZE = 20
 _BLOCK = 1 << 20
+_LATEST = (1 << 63) - 1
 
 _REASONS = {
     errno.EACCES: "no permission to read it",
@@ -32,6 +34,14 @@ def os_reason(error: OSError) -> str:
     if error.errno in _REASONS:
         return _REASONS[error.errno]
     return f"the system says: {error.strerror or type(error).__name__}"
+
+
+def changed_ns(status: os.stat_result) -> int:
+    """When a file was last changed, nanoseconds since 1970, within what SQLite holds.
+
+    Some file systems keep dates beyond the year 2262, which broken clocks and tools do set.
+    """
+    return max(-_LATEST, min(status.st_mtime_ns, _LATEST))
 
 
 def read_bytes(path: Path) -> bytes:

@@ -71,6 +71,17 @@ def test_a_touched_photo_is_not_encoded_again(index, photos, encoder) -> None:
     assert counts(index.add(photos)) == (0, 0, 0, 4, 0)
 
 
+def test_a_photo_from_the_far_future_is_indexed_once(index, photos) -> None:
+    year_2286 = 10**10  # in nanoseconds more than SQLite's largest integer
+    os.utime(photos / "red.png", (1, year_2286))
+    if (photos / "red.png").stat().st_mtime != year_2286:
+        pytest.skip("this file system keeps no such dates")
+
+    assert counts(index.add(photos)) == (4, 0, 0, 0, 0)
+    assert counts(index.add(photos)) == (0, 0, 0, 4, 0)
+    assert not index.duplicates().left_out
+
+
 def test_a_renamed_photo_keeps_its_item(index, photos, encoder) -> None:
     index.add(photos)
     before = index.search("red", k=1)[0]

@@ -20,6 +20,7 @@ from mmsearch.catalog.looks import StoredFile, fingerprints_of, stored_files
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.index import IndexDirectory
 from mmsearch.items import Duplicate, DuplicateGroup, Duplicates, Failure, Match
+from mmsearch.media.files import changed_ns
 from mmsearch.search.duplicates.find import find_groups
 from mmsearch.search.duplicates.groups import Star, quality
 from mmsearch.search.duplicates.kin import MATCHES, Kin, code_of
@@ -80,7 +81,7 @@ def _present(files: Iterable[StoredFile]) -> tuple[list[StoredFile], list[Failur
         except (OSError, ValueError):
             left_out.append(Failure(file.path, "it is no longer there"))
             continue
-        if (state.st_size, state.st_mtime_ns) != (file.size, file.looks.mtime_ns):
+        if (state.st_size, changed_ns(state)) != (file.size, file.looks.mtime_ns):
             left_out.append(Failure(file.path, "it has changed since it was indexed"))
             continue
         # Some file systems, on Windows, number no files: then only 0 is known of each.

@@ -14,7 +14,7 @@ from mmsearch.catalog.records import ItemRecord
 from mmsearch.errors import MediaError, QueryError
 from mmsearch.index import IndexDirectory, Snapshot
 from mmsearch.items import Hit, Modality
-from mmsearch.media.files import content_hash, read_bytes
+from mmsearch.media.files import changed_ns, content_hash, read_bytes
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.search.explain.explanation import Explanation, RegionMap, TermEvidence, WordEffect
 from mmsearch.search.explain.regions import similarity_maps
@@ -301,7 +301,7 @@ def _picture(
 def _has_changed(photo: Path, looks: Looks) -> bool:
     """Whether a photo is another than the one whose embedding is explained."""
     try:
-        touched = photo.stat().st_mtime_ns != looks.mtime_ns
+        touched = changed_ns(photo.stat()) != looks.mtime_ns
     except (OSError, ValueError):
         return False  # whoever opens it tells why that fails
     return touched and looks.content_hash not in (None, content_hash(read_bytes(photo)))

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.errors import MediaError
-from mmsearch.media.files import hash_file
+from mmsearch.media.files import changed_ns, hash_file
 from mmsearch.search.rerank.base import Candidate
 
 LIMIT = 1 << 30
@@ -197,4 +197,4 @@ def _state(path: Path) -> State | None:
         found = path.stat()
     except (OSError, ValueError):
         return None
-    return found.st_size, found.st_mtime_ns
+    return found.st_size, changed_ns(found)
