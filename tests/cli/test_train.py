@@ -60,6 +60,7 @@ def test_ctrl_c(tmp_path: Path) -> None:
     photos = write_photos(tmp_path / "photos")
     command = [sys.executable, "-m", "mmsearch", "train", "half", "--model", "testing"]
     command += ["--images", str(photos), "--captions", str(photos / "captions.tsv")]
+    command += ["--method", "heads"]  # takes long enough to be interrupted
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         assert running.stdout is not None
         assert running.stderr is not None
