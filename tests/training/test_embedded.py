@@ -148,7 +148,7 @@ def test_program_prints_the_metrics(
     output = capsys.readouterr()
     report = json.loads(output.out)
     assert report["gallery"] == len(SHOWN)
-    assert "alignment" in output.err
+    assert "fine-tuning" in output.err
 
 
 def test_program_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
