@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from mmsearch.training.features import Progress
-from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, fine_tune, freeze
+from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, fine_tune
 from mmsearch.training.material import Material
 
 
@@ -31,13 +31,12 @@ def fine_tune_and_average(
         towers: to train, on the device where they are trained.
         heads: to start from, on the same device.
         material: what to train on.
-        first: the run that the others start from.
+        first: the run that the others start from; it leaves unfrozen what is trained.
         further: the others; they train the same layers.
         kept: the folder for checkpoints: an interrupted run goes on from there.
         progress: told of each step.
     """
     fine_tune(towers, heads, material, first, kept, progress)
-    freeze(towers.text, first.layers)
     trained = [
         one for module in (*towers, heads) for one in module.parameters() if one.requires_grad
     ]
