@@ -194,6 +194,13 @@ class CatalogReader:
         )
         return [row[0] for row in rows]
 
+    def items_of_asset(self, asset: int) -> list[int]:
+        """Ids of the items of an asset, ascending."""
+        return [
+            row[0]
+            for row in self._rows("SELECT id FROM item WHERE asset_id = ? ORDER BY id", (asset,))
+        ]
+
     def items_by_modality(self) -> dict[Modality, NDArray[np.int64]]:
         """Ids of all items by the modalities that occur, int64, ascending."""
         # One string for each: a hundred thousand rows would take three times as long.
