@@ -24,7 +24,8 @@
     │   └── UnknownRerankerError        no reranker has this name
     ├── SpeechModelError            no speech model is at hand, or it cannot be loaded
     ├── QueryError                  a query cannot be answered as asked
-    │   └── QuerySyntaxError            a part of its text cannot be understood
+    │   ├── QuerySyntaxError            a part of its text cannot be understood
+    │   └── NotIndexedError             no item, asset or file of this name is in the index
     ├── DatasetError                a captioned data set cannot be read
     ├── OutputError                 a file that results go to cannot be written
     └── TrainingError               training cannot start or made nothing worth keeping
@@ -151,6 +152,10 @@ class QuerySyntaxError(QueryError):
         super().__init__(message)
         self.position = position
         self.length = length
+
+
+class NotIndexedError(QueryError):
+    """No item, asset or file of this name or number is in the index."""
 
 
 class DatasetError(MmsearchError):

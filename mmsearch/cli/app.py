@@ -16,6 +16,7 @@ from mmsearch.cli import (
     models,
     query,
     remove,
+    serve,
     status,
     train,
 )
@@ -75,4 +76,5 @@ app.command("duplicates")(duplicates.duplicates)
 app.command("remove")(remove.remove)
 app.command("models")(models.models)
 app.command("eval")(evaluate.evaluate)
+app.command("serve")(serve.serve)
 app.command("train")(train.train)

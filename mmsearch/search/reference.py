@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from mmsearch.catalog.reader import CatalogReader
-from mmsearch.errors import QueryError
+from mmsearch.errors import NotIndexedError
 
 _NUMBER = re.compile(r"#(\d{1,18})")
 
@@ -25,19 +25,19 @@ def resolve_items(reader: CatalogReader, name: str) -> list[int]:
         Item ids, ascending, at least one.
 
     Raises:
-        QueryError: nothing that is indexed has this name.
+        NotIndexedError: nothing that is indexed has this name.
     """
     if number := _NUMBER.fullmatch(name.strip()):
         item = int(number[1])
         if not reader.items([item]):
-            raise QueryError(
+            raise NotIndexedError(
                 f"There is no item {number[0]} in this index; "
                 "`mmsearch query --json` shows the numbers of items."
             )
         return [item]
     items = _of_file(reader, Path(os.path.expanduser(name)))  # noqa: PTH111 - "~draft.jpg"
     if not items:
-        raise QueryError(
+        raise NotIndexedError(
             f"Nothing is indexed of {name}; name a file that is in the index, by its path, "
             "or an item by its number, for instance #123."
         )

@@ -1,0 +1,45 @@
+"""Puts the server together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import FastAPI
+
+from mmsearch import __version__
+from mmsearch.errors import SettingsError
+from mmsearch.library import Index
+from mmsearch.server import indexes as index_routes
+from mmsearch.server.errors import add_error_handlers
+from mmsearch.server.options import ServerOptions
+from mmsearch.server.state import API, ServerState
+
+
+def create_app(indexes: Mapping[str, Index], *, options: ServerOptions | None = None) -> FastAPI:
+    """Makes the service, to be run by `mmsearch.server.run` or any ASGI server.
+
+    Args:
+        indexes: open indexes by the names that they are served under; the first is the default.
+            They stay open when the server ends.
+        options: how it runs.
+
+    Raises:
+        SettingsError: there is no index, or one has a name that does not go into a URL.
+    """
+    if not indexes:
+        raise SettingsError("Name at least one index to serve.")
+    options = options or ServerOptions()
+    app = FastAPI(
+        title="mmsearch",
+        summary="Photos, captions, recordings and videos, searchable by meaning.",
+        version=__version__,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,  # these pages load scripts from another site
+        redoc_url=None,
+    )
+    app.state.server = ServerState(dict(indexes), options)
+    add_error_handlers(app)
+    # A line for each concern; routers bring their own lifespans where they need one.
+    app.include_router(index_routes.router())
+    return app

@@ -1,0 +1,68 @@
+"""What every route needs: the open indexes and the options, by dependencies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from mmsearch.errors import IndexNotFoundError
+from mmsearch.library import Index
+from mmsearch.server.options import ServerOptions
+
+API = "/api/v1"
+"""Where the versioned API begins."""
+
+INDEX = f"{API}/indexes/{{index}}"
+"""Where an index's routes begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """What a server serves.
+
+    Attributes:
+        indexes: open indexes by the names that they are served under; the first is the default.
+        options: how the server runs.
+    """
+
+    indexes: Mapping[str, Index]
+    options: ServerOptions
+
+    @property
+    def default(self) -> str:
+        """Name of the default index."""
+        return next(iter(self.indexes))
+
+    def index(self, name: str) -> Index:
+        """The index of a name.
+
+        Raises:
+            IndexNotFoundError: none is served under it.
+        """
+        try:
+            return self.indexes[name]
+        except KeyError:
+            known = ", ".join(self.indexes)
+            raise IndexNotFoundError(f"No index {name!r} is served here; known: {known}.") from None
+
+
+# Dependencies are coroutines although they await nothing: others would each take a thread.
+async def get_state(request: Request) -> ServerState:
+    """Dependency: the server's state."""
+    state: ServerState = request.app.state.server
+    return state
+
+
+async def get_index(
+    request: Request,
+    index: Annotated[str, Path(description="Name of an index, as `/api/v1/indexes` lists it.")],
+) -> Index:
+    """Dependency: the index that the path names."""
+    return (await get_state(request)).index(index)
+
+
+State = Annotated[ServerState, Depends(get_state)]
+ServedIndex = Annotated[Index, Depends(get_index)]
