@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,9 @@ from mmsearch.items import Duplicates, Hit, IndexReport, Match, Modality, Status
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS, load_settings
 
 if TYPE_CHECKING:
+    from mmsearch.catalog.reader import CatalogReader
     from mmsearch.encoders.base import Device, DualEncoder
+    from mmsearch.index import Snapshot
     from mmsearch.ingest.pipeline import Request
     from mmsearch.ingest.run import Progress
     from mmsearch.ingest.speech import Speech
@@ -393,6 +396,14 @@ class Index:
                 bytes=self._directory.bytes(),
                 sources=tuple(reader.sources().values()),
             )
+
+    def reading(self) -> AbstractContextManager[CatalogReader]:
+        """Holds the newest generation of the catalog still, to look things up in it."""
+        return self._directory.reading()
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Holds the newest generation still, with its vectors and the columns of its items."""
+        return self._directory.snapshot()
 
     def duplicates(
         self,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmsearch.as_json import duplicates_as_json
 from mmsearch.cli.options import IndexOption, JsonOption, settings_with
 from mmsearch.cli.output import (
     byte_size,
-    failures_as_json,
     note,
     note_failures,
     progress_bar,
@@ -24,7 +24,7 @@ from mmsearch.cli.output import (
 from mmsearch.items import Match
 
 if TYPE_CHECKING:
-    from mmsearch.items import Duplicate, DuplicateGroup, Duplicates
+    from mmsearch.items import DuplicateGroup, Duplicates
 
 
 def duplicates(
@@ -76,7 +76,7 @@ def duplicates(
         opened.max_megapixels = settings.max_megapixels
         found = opened.duplicates(match=match, folder=folder, progress=progress)
     if json:
-        show_json(_as_json(found))
+        show_json(duplicates_as_json(found))
     elif paths or copies or null:
         write_paths(_copies(found) if copies else _members(found), end=b"\0" if null else b"\n")
     else:
@@ -134,33 +134,3 @@ def _rows(group: DuplicateGroup) -> Iterator[tuple[str, str, str, str]]:
             byte_size(file.bytes),
             short_path(file.path) + reason,
         )
-
-
-def _as_json(found: Duplicates) -> dict[str, Any]:
-    return {
-        "groups": [
-            {
-                "reason": group.reason,
-                "best": _file_as_json(group.best),
-                "copies": [
-                    {"match": None if copy.match is None else copy.match.value}
-                    | _file_as_json(copy)
-                    for copy in group.copies
-                ],
-            }
-            for group in found.groups
-        ],
-        "left_out": failures_as_json(found.left_out),
-    }
-
-
-def _file_as_json(file: Duplicate) -> dict[str, Any]:
-    return {
-        "path": str(file.path),
-        "asset": file.asset,
-        "bytes": file.bytes,
-        "width": file.width,
-        "height": file.height,
-        "captured_at": None if file.captured_at is None else file.captured_at.isoformat(),
-        "modified_at": file.modified_at.isoformat(),
-    }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmsearch.as_json import explanation_as_json
 from mmsearch.cli.options import (
     DeviceOption,
     IndexOption,
@@ -63,7 +64,7 @@ def explain(
         opened.max_megapixels = settings.max_megapixels
         found = opened.explain(item, query, rerank=rerank, files=True)
     if json:
-        show_json(_as_json(found))
+        show_json(explanation_as_json(found))
     else:
         _show(found)
     if png is not None:
@@ -178,72 +179,3 @@ def _where(x: float, y: float) -> str:
     row = ("upper", "", "lower")[min(2, int(3 * y))]
     column = ("left", "middle", "right")[min(2, int(3 * x))]
     return f"{row} {column}".strip()
-
-
-def _as_json(found: Explanation) -> dict[str, Any]:
-    return {
-        "query": found.query,
-        "encoder": found.encoder,
-        "path": str(found.path),
-        "modality": found.modality.value,
-        "item": found.item,
-        "asset": found.asset,
-        "text": found.text,
-        "start": found.start,
-        "end": found.end,
-        "ranked": found.ranked,
-        "rank": found.rank,
-        "unranked": found.unranked,
-        "score": _rounded(found.score),
-        "relevance": _rounded(found.relevance),
-        "similarity": _rounded(found.similarity),
-        "standing": _rounded(found.standing),
-        "words_gain": _rounded(found.words_gain),
-        "coverage": _rounded(found.coverage),
-        "reranked": _rounded(found.reranked),
-        "reranked_rank": found.reranked_rank,
-        "terms": [_term_as_json(term) for term in found.terms],
-        "words": [_word_as_json(word) for word in found.words],
-        "regions": _regions_as_json(found.regions),
-        "unreadable": found.unreadable,
-    }
-
-
-def _term_as_json(term: TermEvidence) -> dict[str, Any]:
-    return {
-        "text": term.text,
-        "wanted": term.wanted,
-        "weight": term.weight,
-        "rank": term.rank,
-        "relevance": _rounded(term.relevance),
-        "similarity": _rounded(term.similarity),
-        "standing": _rounded(term.standing),
-        "words": [_word_as_json(word) for word in term.words],
-        "regions": _regions_as_json(term.regions),
-    }
-
-
-def _word_as_json(word: WordEffect) -> dict[str, Any]:
-    return {
-        "word": word.word,
-        "start": word.start,
-        "end": word.end,
-        "effect": _rounded(word.effect),
-        "matched": word.matched,
-    }
-
-
-def _regions_as_json(regions: RegionMap | None) -> dict[str, Any] | None:
-    if regions is None:
-        return None
-    return {
-        "peak": [round(at, 4) for at in regions.peak],
-        "share": round(regions.share, 4),
-        "similarities": [
-            [round(value, 4) for value in row] for row in regions.similarities.tolist()
-        ],
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 6)

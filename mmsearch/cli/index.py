@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmsearch.as_json import failures_as_json
 from mmsearch.cli import INTERRUPTED
 from mmsearch.cli.options import (
     DeviceOption,
@@ -20,7 +21,6 @@ from mmsearch.cli.options import (
     settings_with,
 )
 from mmsearch.cli.output import (
-    failures_as_json,
     note,
     note_failures,
     printable,

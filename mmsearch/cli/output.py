@@ -89,11 +89,6 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> Iterat
         yield "  ".join(cells).rstrip()
 
 
-def failures_as_json(failed: Sequence[Failure]) -> list[dict[str, str]]:
-    """The form that every command reports failures in."""
-    return [{"path": str(failure.path), "reason": failure.reason} for failure in failed]
-
-
 def note_failures(
     failed: Sequence[Failure], *, all_with: str = "`mmsearch status --failed`"
 ) -> None:

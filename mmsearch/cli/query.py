@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mmsearch.as_json import hit_as_json
 from mmsearch.cli.options import (
     BudgetOption,
     DeviceOption,
@@ -33,7 +34,7 @@ from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.search.language.grammar import KEYS
 
 if TYPE_CHECKING:
-    from mmsearch.items import Hit, MediaInfo
+    from mmsearch.items import Hit
 
 SHOWN_OTHERS = 3
 SHOWN_TEXT = 100  # characters of what was written or said
@@ -175,7 +176,7 @@ def query(
                 "query": text,
                 "encoder": encoder,
                 "took_ms": round(took_ms, 1),
-                "hits": [_as_json(hit) for hit in shown],
+                "hits": [hit_as_json(hit) for hit in shown],
                 "hidden": len(hidden),
             }
         )
@@ -262,44 +263,3 @@ def _place_in_asset(hit: Hit) -> Iterator[str]:
     if hit.text is not None:
         text = printable(" ".join(hit.text.split()))
         yield f'"{text[: SHOWN_TEXT - 1]}…"' if len(text) > SHOWN_TEXT else f'"{text}"'
-
-
-def _as_json(hit: Hit) -> dict[str, Any]:
-    return {
-        **_item_as_json(hit),
-        **_info_as_json(hit.info),
-        "others": [_item_as_json(other) for other in hit.others],
-        "copies": [_item_as_json(copy) for copy in hit.copies],
-    }
-
-
-def _item_as_json(hit: Hit) -> dict[str, Any]:
-    return {
-        "rank": hit.rank,
-        "score": round(hit.score, 6),
-        "similarity": None if hit.similarity is None else round(hit.similarity, 6),
-        "reranked": None if hit.reranked is None else round(hit.reranked, 6),
-        "relevance": None if hit.relevance is None else round(hit.relevance, 4),
-        "answered": None if hit.answered is None else round(hit.answered, 4),
-        "path": str(hit.path),
-        "modality": hit.modality.value,
-        "item": hit.item,
-        "asset": hit.asset,
-        "text": hit.text,
-        "start": hit.start,
-        "end": hit.end,
-    }
-
-
-def _info_as_json(info: MediaInfo) -> dict[str, Any]:
-    taken = info.captured_at
-    return {
-        "captured_at": None if taken is None else taken.isoformat(),
-        "width": info.width,
-        "height": info.height,
-        "latitude": info.latitude,
-        "longitude": info.longitude,
-        "camera": info.camera,
-        "duration": info.duration,
-        "language": info.language,
-    }

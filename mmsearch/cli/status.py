@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from mmsearch.as_json import status_as_json
 from mmsearch.cli.options import IndexOption, JsonOption, settings_with
-from mmsearch.cli.output import byte_size, failures_as_json, printable, short_path, show, show_json
+from mmsearch.cli.output import byte_size, printable, short_path, show, show_json
 
 
 def status(
@@ -24,16 +25,7 @@ def status(
     with mmsearch.open(settings.index_path()) as opened:
         found = opened.status()
     if json:
-        show_json(
-            {
-                "assets": found.assets,
-                "items": {modality.value: count for modality, count in found.items.items()},
-                "failed": failures_as_json(found.failed),
-                "encoder": found.encoder,
-                "bytes": found.bytes,
-                "sources": [str(source) for source in found.sources],
-            }
-        )
+        show_json(status_as_json(found))
         return
     if failed:
         for failure in found.failed:
