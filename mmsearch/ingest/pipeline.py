@@ -11,9 +11,10 @@ from mmsearch.catalog.catalog import Catalog
 from mmsearch.errors import SourceNotFoundError
 from mmsearch.index import IndexDirectory
 from mmsearch.ingest.background import ensure_background
+from mmsearch.ingest.changed import changed_scopes
 from mmsearch.ingest.collection import CaptionCollection, ReadCaptions
 from mmsearch.ingest.ledger import Ledger
-from mmsearch.ingest.plan import Plan, SpeechModels, make_plan
+from mmsearch.ingest.plan import IsBusy, Plan, SpeechModels, make_plan, never_busy
 from mmsearch.ingest.run import Models, Progress, Run, no_progress
 from mmsearch.ingest.sources import Scope, scope_of
 from mmsearch.ingest.tally import Tally
@@ -34,6 +35,9 @@ class Request:
             now on.
         ocr: whether the text in these sources' photos is read from now on; None keeps what was.
         max_megapixels: larger images are recorded as failures.
+        changed: absolute paths in known sources; only what may be different because of them is
+            looked at. None for everything that is asked for.
+        is_busy: which files are still being written; they are left as they are.
     """
 
     paths: Sequence[Path] = ()
@@ -41,6 +45,8 @@ class Request:
     caption_files: Sequence[Path] = ()
     ocr: bool | None = None
     max_megapixels: float = 0.0
+    changed: Sequence[Path] | None = None
+    is_busy: IsBusy = never_busy
 
 
 def update_index(
@@ -81,7 +87,7 @@ def update_index(
         plans = []
         for scope in _scopes(catalog, request):
             try:
-                plans.append(_plan(catalog, scope, read_captions, speech, tally))
+                plans.append(_plan(catalog, scope, read_captions, speech, request, tally))
             except SourceNotFoundError as error:
                 if request.paths:
                     raise
@@ -94,6 +100,8 @@ def update_index(
 
 
 def _scopes(catalog: Catalog, request: Request) -> list[Scope]:
+    if request.changed is not None:
+        return changed_scopes(catalog.sources(), request.changed)
     if not request.paths:
         return [Scope(source) for source in catalog.sources()]
     return [
@@ -113,12 +121,14 @@ def _plan(
     scope: Scope,
     read_captions: ReadCaptions,
     speech: SpeechModels,
+    request: Request,
     tally: Tally,
 ) -> Plan:
     collection = CaptionCollection.of(scope.source.caption_files, read_captions)
     for failure in collection.failed:
         tally.fail(failure.path, failure.reason)
-    return make_plan(scope, catalog.known_assets(scope.source.id), collection, speech)
+    known = catalog.known_assets(scope.source.id)
+    return make_plan(scope, known, collection, speech, request.is_busy)
 
 
 def _outermost(paths: Sequence[Path]) -> list[Path]:

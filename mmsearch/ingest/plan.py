@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from mmsearch.catalog.records import FileState, KnownAsset
 from mmsearch.errors import (
@@ -23,6 +24,10 @@ from mmsearch.media.formats import MediaKind
 
 OCR_READING = "rapidocr"
 """Names what read the text in a photo. Not its version: that is no reason to read all again."""
+
+IsBusy: TypeAlias = Callable[[Path, int], bool]
+"""Whether a file is still being written, by its absolute path and the time of its last change in
+nanoseconds since 1970, or 0 where it is not there."""
 
 _LASTING_FAILURES = (UnreadableFileError.__name__, NothingToIndexError.__name__)
 
@@ -54,6 +59,7 @@ class Plan:
         other_kinds: counts of files that cannot be searched, by suffix.
         unreadable: folders that could not be listed; what is known below them is left alone.
         unmatched_captions: how many captions speak of no file of the source.
+        busy: paths of files that are still being written; what is known of them is left alone.
     """
 
     scope: Scope
@@ -64,6 +70,12 @@ class Plan:
     other_kinds: Counter[str] = field(default_factory=Counter)
     unreadable: list[UnreadableFolder] = field(default_factory=list)
     unmatched_captions: int = 0
+    busy: set[str] = field(default_factory=set)
+
+
+def never_busy(path: Path, changed_ns: int) -> bool:
+    """No file is still being written."""
+    return False
 
 
 def make_plan(
@@ -71,6 +83,7 @@ def make_plan(
     known: Mapping[str, KnownAsset],
     collection: CaptionCollection,
     speech: SpeechModels,
+    is_busy: IsBusy = never_busy,
 ) -> Plan:
     """Walks a scope and compares it with what the catalog knows.
 
@@ -79,13 +92,14 @@ def make_plan(
         known: the source's assets by path.
         collection: what its caption files say.
         speech: the speech models of this run.
+        is_busy: which files are left for a later run.
 
     Raises:
         SourceNotFoundError: the scope's root is not there, or is an empty folder though files in
             it are known: so looks a drive that is not plugged in.
     """
     plan = Plan(scope)
-    found = _look(plan)
+    found = _look(plan, is_busy)
     if not found and any(scope.holds(path) for path in known) and _is_empty_folder(scope.root):
         raise SourceNotFoundError(
             f"{scope.root} is empty, but files in it are indexed; is its drive plugged in? "
@@ -107,7 +121,11 @@ def make_plan(
     plan.missing = [
         asset
         for path, asset in known.items()
-        if path not in seen and scope.holds(path) and not _is_below_any(path, plan.unreadable)
+        if path not in seen
+        and path not in plan.busy
+        and scope.holds(path)
+        and not _is_below_any(path, plan.unreadable)
+        and not is_busy(scope.source.path / path, 0)
     ]
     return plan
 
@@ -132,8 +150,8 @@ def _captions(
     return captions
 
 
-def _look(plan: Plan) -> dict[str, FoundFile]:
-    """Walks the scope; returns its media by their paths in the source."""
+def _look(plan: Plan, is_busy: IsBusy) -> dict[str, FoundFile]:
+    """Walks the scope; returns its media by their paths in the source, but for busy ones."""
     scope = plan.scope
     caption_files = set(scope.source.caption_files)
     media: dict[str, FoundFile] = {}
@@ -145,6 +163,8 @@ def _look(plan: Plan) -> dict[str, FoundFile]:
             continue
         elif isinstance(found, OtherFile):
             plan.other_kinds[PurePosixPath(path).suffix.lower()] += 1
+        elif is_busy(scope.source.path / path, found.mtime_ns):
+            plan.busy.add(path)
         else:
             media[path] = found
     return media
