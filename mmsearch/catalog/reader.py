@@ -183,6 +183,13 @@ class CatalogReader:
             for source, stored in self._rows("SELECT id, path FROM source ORDER BY id")
         }
 
+    def caption_files(self) -> dict[int, Path]:
+        """Absolute paths of the files that hold captions of many photos, by their ids."""
+        return {
+            file: resolve_source(decode_path(stored), self._directory)
+            for file, stored in self._rows("SELECT id, path FROM caption_file ORDER BY id")
+        }
+
     def items_of_file(self, source: int, path: str) -> list[int]:
         """Ids of the items of the asset at a path relative to its source, ascending."""
         rows = self._rows(
