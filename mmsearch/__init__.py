@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mmsearch import errors
     from mmsearch.items import Duplicates, Hit, IndexReport, Match, Modality, Status
     from mmsearch.library import Index, create, open
+    from mmsearch.results.hits import Hits
     from mmsearch.search.language.literal import literal
     from mmsearch.training.adapt.entry import train
     from mmsearch.training.adapt.report import TrainingReport
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Duplicates",
     "Hit",
+    "Hits",
     "Index",
     "IndexReport",
     "Match",
@@ -43,6 +45,7 @@ __all__ = [
 _HOMES = {
     "Duplicates": "mmsearch.items",
     "Hit": "mmsearch.items",
+    "Hits": "mmsearch.results.hits",
     "Index": "mmsearch.library",
     "IndexReport": "mmsearch.items",
     "Match": "mmsearch.items",

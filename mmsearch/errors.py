@@ -28,6 +28,7 @@
     │   └── NotIndexedError             no item, asset or file of this name is in the index
     ├── DatasetError                a captioned data set cannot be read
     ├── OutputError                 a file that results go to cannot be written
+    ├── ViewerError                 a hit cannot be opened: no display, no viewer, file gone
     └── TrainingError               training cannot start or made nothing worth keeping
 
 Each message says what happened and what to do next, in one or two sentences.
@@ -164,6 +165,10 @@ class DatasetError(MmsearchError):
 
 class OutputError(MmsearchError):
     """A file that results are to be written to cannot be written."""
+
+
+class ViewerError(MmsearchError):
+    """A hit cannot be opened to be looked at: no display, no viewer, or the file is gone."""
 
 
 class TrainingError(MmsearchError):

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from mmsearch.errors import EncoderMismatchError, QueryError
 from mmsearch.index import IndexDirectory
 from mmsearch.ingest.identity import known_identity, stored_identity
-from mmsearch.items import Duplicates, Hit, IndexReport, Match, Modality, Status
+from mmsearch.items import Duplicates, IndexReport, Match, Modality, Status
+from mmsearch.results.hits import Hits
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS, load_settings
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ class Index:
         files: bool = False,
         more_like: Sequence[StrPath | int] = (),
         less_like: Sequence[StrPath | int] = (),
-    ) -> list[Hit]:
+    ) -> Hits:
         """Finds what means the same as a text or a spoken question, or looks like an image.
 
         Words are looked up too, in captions, transcripts, recognised text and names of files
@@ -242,7 +243,7 @@ class Index:
 
         Returns:
             The hits, best first; the newest first where the text only filters; diverse ones in
-            the order they were chosen.
+            the order they were chosen. Notebooks show this list with pictures.
 
         Raises:
             QueryError: nothing is asked, or a recording beside something else, no speech is in the
@@ -270,7 +271,7 @@ class Index:
             files=files,
             feedback=Feedback(tuple(map(_item_name, more_like)), tuple(map(_item_name, less_like))),
         )
-        return answer(
+        hits = answer(
             self._directory,
             lambda: self.encoder,
             query,
@@ -283,6 +284,7 @@ class Index:
             min_relevance=min_relevance,
             max_megapixels=self.max_megapixels,
         )
+        return Hits(hits)
 
     def explain(
         self,

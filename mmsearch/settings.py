@@ -40,6 +40,8 @@ class Settings:
         speech_model: recognises speech in recordings and videos.
         rerank: looks at a query's best hits again; None for what queries do by themselves.
         budget: seconds that reranking may take; None for as long as it needs.
+        pictures: how the terminal is told to show pictures, where they are asked for: ``kitty``,
+            ``iterm2``, ``sixel``, ``blocks``, or ``auto`` for what it can do.
         data_dir: where indexes that are given by name live.
         encoders: where encoders that ``mmsearch train`` stores by name live.
         cache: where what can be computed again is kept.
@@ -54,6 +56,7 @@ class Settings:
     speech_model: str = "auto"
     rerank: str | None = None
     budget: float | None = None
+    pictures: Literal["auto", "kitty", "iterm2", "sixel", "blocks"] = "auto"
     data_dir: Path = Path()
     encoders: Path = Path()
     cache: Path = Path()
@@ -166,6 +169,10 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
         return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111
     if name == "device" and value not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"{origin} must be auto, cpu or cuda, not {value!r}.")
+    if name == "pictures" and value not in ("auto", "kitty", "iterm2", "sixel", "blocks"):
+        raise SettingsError(
+            f"{origin} must be auto, kitty, iterm2, sixel or blocks, not {value!r}."
+        )
     return value
 
 

@@ -14,6 +14,7 @@ def test_the_public_names_are_these_and_all_exist() -> None:
     assert sorted(mmsearch.__all__) == [
         "Duplicates",
         "Hit",
+        "Hits",
         "Index",
         "IndexReport",
         "Match",

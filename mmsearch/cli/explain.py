@@ -16,7 +16,8 @@ from mmsearch.cli.options import (
     RerankOption,
     settings_with,
 )
-from mmsearch.cli.output import clock, note, printable, short_path, show, show_json, table
+from mmsearch.cli.output import note, printable, short_path, show, show_json, table
+from mmsearch.results.wording import moment
 
 if TYPE_CHECKING:
     from mmsearch.search.explain.explanation import (
@@ -81,7 +82,9 @@ def _draw(found: Explanation, path: Path) -> None:
 
 
 def _show(found: Explanation) -> None:
-    show(" ".join([f"#{found.item}", short_path(found.path), found.modality, *_moment(found)]))
+    when = moment(found.start, found.end)
+    parts = (f"#{found.item}", short_path(found.path), found.modality, when)
+    show(" ".join(filter(None, parts)))
     for line in _scores(found):
         show(line)
     for line in table(list(_term_rows(found.terms)), right=(0, 1, 2)):
@@ -101,11 +104,6 @@ def _show(found: Explanation) -> None:
         show("")
         for line in _region_lines(found.regions):
             show(line)
-
-
-def _moment(found: Explanation) -> Iterator[str]:
-    if found.start is not None:
-        yield clock(found.start) + ("" if found.end is None else f"-{clock(found.end)}")
 
 
 def _scores(found: Explanation) -> Iterator[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mmsearch.as_json import hit_as_json
+from mmsearch.cli.hits import show_hits
 from mmsearch.cli.options import (
     BudgetOption,
     DeviceOption,
@@ -19,25 +19,10 @@ from mmsearch.cli.options import (
     SpeechModelOption,
     settings_with,
 )
-from mmsearch.cli.output import (
-    clock,
-    note,
-    printable,
-    short_path,
-    show,
-    show_json,
-    table,
-    write_paths,
-)
+from mmsearch.cli.output import note, printable, show_json, write_paths
 from mmsearch.items import Modality
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.search.language.grammar import KEYS
-
-if TYPE_CHECKING:
-    from mmsearch.items import Hit
-
-SHOWN_OTHERS = 3
-SHOWN_TEXT = 100  # characters of what was written or said
 
 EXAMPLES = """\b
 In QUERY:
@@ -184,7 +169,7 @@ def query(
     if paths or null:
         write_paths([hit.path for hit in shown], end=b"\0" if null else b"\n")
     elif shown:
-        _show(shown)
+        show_hits(shown)
     _tell_ending(len(shown), len(hidden))
 
 
@@ -207,24 +192,6 @@ def _medium_of(text: str) -> MediaKind | None:
     return kind or (MediaKind.PHOTO if Path(text).name != text else None)
 
 
-def _show(hits: list[Hit]) -> None:
-    reranked = any(hit.reranked is not None for hit in hits)
-    rows = [("relevance", *(["reranked"] if reranked else []), "taken", "hit")]
-    for hit in hits:
-        taken = hit.info.captured_at
-        rows.append(
-            (
-                _percent(hit.relevance),
-                *([_score(hit.reranked)] if reranked else []),
-                f"{taken:%Y-%m-%d}" if taken else "-",
-                " ".join([short_path(hit.path), *_place_in_asset(hit)]),
-            )
-        )
-        rows.extend((*[""] * (len(rows[0]) - 1), f"  {line}") for line in _others(hit))
-    for line in table(rows, right=range(len(rows[0]) - 2)):
-        show(line)
-
-
 def _tell_ending(shown: int, hidden: int) -> None:
     """Where the list ends, and why."""
     if shown and hidden:
@@ -233,33 +200,3 @@ def _tell_ending(shown: int, hidden: int) -> None:
         note("Nothing here answers that; --all shows the nearest.")
     elif not shown:
         note("No hits.")
-
-
-def _percent(relevance: float | None) -> str:
-    if relevance is None:
-        return "-"
-    return "<1%" if relevance < 0.01 else f"{relevance:.0%}"
-
-
-def _score(score: float | None) -> str:
-    return "-" if score is None else f"{round(score, 3) + 0.0:.3f}"
-
-
-def _others(hit: Hit) -> Iterator[str]:
-    """The other items of the asset, a line each, and how many copies there are of it."""
-    for other in hit.others[:SHOWN_OTHERS]:
-        yield " ".join([*_place_in_asset(other)] or [other.modality.value])
-    if len(hit.others) > SHOWN_OTHERS:
-        yield f"and {len(hit.others) - SHOWN_OTHERS} more"
-    if hit.copies:
-        yield f"and {len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}"
-
-
-def _place_in_asset(hit: Hit) -> Iterator[str]:
-    """When, and in which words."""
-    if hit.start is not None:
-        end = "" if hit.end is None else f"-{clock(hit.end)}"
-        yield f"{clock(hit.start)}{end}"
-    if hit.text is not None:
-        text = printable(" ".join(hit.text.split()))
-        yield f'"{text[: SHOWN_TEXT - 1]}…"' if len(text) > SHOWN_TEXT else f'"{text}"'

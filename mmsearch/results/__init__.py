@@ -1,0 +1,1 @@
+"""Hits for people to look at: in notebooks, on pages, in terminals."""

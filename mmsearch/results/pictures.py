@@ -1,0 +1,56 @@
+"""What a hit looks like, small: the photo, or what the video shows at its moment."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+from mmsearch.errors import NothingToIndexError
+from mmsearch.media.formats import MediaKind, kind_of
+from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
+
+if TYPE_CHECKING:
+    from mmsearch.items import Hit
+
+
+def has_picture(hit: Hit) -> bool:
+    """Whether a hit is of a kind of file that has pictures: a photo or a video."""
+    return kind_of(hit.path.name) in (MediaKind.PHOTO, MediaKind.VIDEO)
+
+
+def picture_of(
+    hit: Hit, size: int, *, web: bool = False, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+) -> bytes | None:
+    """A small picture of a hit.
+
+    Args:
+        hit: of any modality.
+        size: pixels of the longer side; nothing is enlarged.
+        web: as WebP, which is smaller and which browsers show, instead of JPEG.
+        max_megapixels: larger pictures are not opened.
+
+    Returns:
+        A JPEG or WebP file; None for what has no picture: recordings and texts.
+
+    Raises:
+        MediaError: its file is gone or cannot be read.
+    """
+    if not has_picture(hit):
+        return None
+    from mmsearch.media.thumbnail import Encoding, thumbnail
+
+    try:
+        return thumbnail(
+            hit.path,
+            time=(hit.start or 0.0) if kind_of(hit.path.name) is MediaKind.VIDEO else None,
+            size=size,
+            encoding=Encoding.WEBP if web else Encoding.JPEG,
+            max_megapixels=max_megapixels,
+        )
+    except NothingToIndexError:  # sound alone, in a video's container
+        return None
+
+
+def as_data_url(picture: bytes) -> str:
+    """A WebP file as a ``data:`` URL, so that a page needs no other file."""
+    return f"data:image/webp;base64,{b64encode(picture).decode('ascii')}"
