@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mmsearch.ingest.pipeline import Request
     from mmsearch.ingest.run import Progress
     from mmsearch.ingest.speech import Speech
+    from mmsearch.ingest.watch import Pace, Through
     from mmsearch.media.ocr import TextReader
     from mmsearch.search.explain.explanation import Explanation
     from mmsearch.search.rerank.base import Reranker
@@ -192,6 +193,50 @@ class Index:
         from mmsearch.ingest.pipeline import Request
 
         return self._update(Request(max_megapixels=self.max_megapixels), progress)
+
+    def watch(
+        self,
+        *paths: StrPath,
+        pace: Pace | None = None,
+        polling: bool = False,
+        stop: threading.Event | None = None,
+        through: Through | None = None,
+    ) -> Iterator[IndexReport]:
+        """Makes folders searchable and keeps the index current as their files change.
+
+        Iterate over it: runs are made in between, and closing the iterator ends it.
+
+        Args:
+            paths: folders and files; they become sources of the index. None means all sources,
+                also those that are added later.
+            pace: how often things are looked at, in seconds.
+            polling: ask the system for no events, as for drives that report none; everything is
+                looked at every ``pace.poll`` seconds. Network drives are found out by themselves
+                where the system tells them.
+            stop: ends it between two runs when it is set.
+            through: makes each run, where it has to wait its turn or show its progress.
+
+        Yields:
+            The report of the first run, and of each one that changed something. Its ``failed``
+            are those that were not reported before.
+
+        Raises:
+            MmsearchError: the first run fails, as of `add`. What fails later is a notice, and
+                tried again.
+        """
+        from mmsearch.ingest.pipeline import Request
+        from mmsearch.ingest.watch import Pace, at_once, watch_index
+
+        run = through or at_once
+        return watch_index(
+            self._directory,
+            lambda request: run(partial(self._update, request)),
+            [_absolute(path) for path in paths],
+            Request(max_megapixels=self.max_megapixels),
+            pace=pace or Pace(),
+            polling=polling,
+            stop=stop or threading.Event(),
+        )
 
     def search(
         self,
