@@ -128,9 +128,11 @@ class Index:
             with self._directory.reading() as reader:
                 stored = reader.encoder()
             if self._encoder is None or self._encoder.id != stored.id:
-                from mmsearch.encoders.registry import reopen
+                from mmsearch.encoders.text_onnx.encoder import open_for_queries
 
-                self._encoder = reopen(known_identity(stored), device=self._device)
+                self._encoder = open_for_queries(
+                    known_identity(stored), self.path, dim=stored.dim, device=self._device
+                )
             return self._encoder
 
     @property
@@ -412,6 +414,7 @@ class Index:
             model: what ``--model`` takes, or an encoder.
             progress: called with the items done and the items to do.
         """
+        from mmsearch.encoders.text_onnx.kept import keep_text_tower
         from mmsearch.ingest.reencode import reencode
 
         encoder = _load(model, self._device) if isinstance(model, str) else model
@@ -431,6 +434,7 @@ class Index:
                 progress=progress,
             )
         self._encoder = encoder
+        keep_text_tower(encoder, self.path)
 
     def status(self) -> Status:
         """What the index holds."""
@@ -523,6 +527,8 @@ class Index:
         return self._rerankers.get(rerank, encoder) if isinstance(rerank, str) else rerank
 
     def _update(self, request: Request, progress: Progress | None) -> IndexReport:
+        from mmsearch.encoders.text_onnx.encoder import whole
+        from mmsearch.encoders.text_onnx.kept import keep_text_tower
         from mmsearch.ingest.pipeline import update_index
         from mmsearch.ingest.run import Models
         from mmsearch.media.ocr import require_text_reader
@@ -530,9 +536,12 @@ class Index:
         if request.ocr:
             require_text_reader()
         recogniser = partial(self._speech.recogniser, self.speech_model)
-        models = Models(lambda: self.encoder, recogniser, _text_reader)
+        models = Models(lambda: whole(self.encoder), recogniser, _text_reader)
         at_hand = self._speech.models(self.speech_model)
-        return update_index(self._directory, models, at_hand, request, progress=progress)
+        report = update_index(self._directory, models, at_hand, request, progress=progress)
+        if self._encoder is not None:
+            keep_text_tower(self._encoder, self.path)
+        return report
 
 
 def _text_reader() -> TextReader:

@@ -230,6 +230,22 @@ class OpenClipEncoder:
         """The colour that pixels of value 0 stand for after `prepare`: RGB in 0..1."""
         return self._architecture.mean
 
+    @property
+    def tokenizer(self) -> tokenizer.Tokenizer:
+        """The model's tokenizer."""
+        return self._tokenize
+
+    @property
+    def text_config(self) -> dict[str, Any]:
+        """The part of open_clip's configuration that describes the text tower."""
+        return self._architecture.text_config
+
+    def export_texts(self, folder: Path) -> None:
+        """Writes the text tower for queries without torch: see `mmsearch.encoders.text_onnx`."""
+        from mmsearch.encoders.text_onnx.export import export
+
+        export(self, folder)
+
     def tokenize(self, texts: Sequence[str]) -> torch.Tensor:
         """The tokens that the model takes: int64, shape (n, context length), on its device."""
         return self._tokenize(texts).to(self._placement.device)

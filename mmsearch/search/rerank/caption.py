@@ -43,7 +43,9 @@ class CaptionLikelihood:
         from open_clip import CoCa
 
         from mmsearch.encoders.open_clip import OpenClipEncoder
+        from mmsearch.encoders.text_onnx.encoder import whole
 
+        encoder = whole(encoder)
         if not isinstance(encoder, OpenClipEncoder) or not isinstance(encoder.model, CoCa):
             raise RerankerError(
                 f"The reranker 'caption' needs a model that writes captions, and {encoder.id} does "

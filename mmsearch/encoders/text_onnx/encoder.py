@@ -1,0 +1,139 @@
+"""The encoder of an index as queries use it: without torch as long as only texts are asked."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmsearch.encoders.base import (
+    Device,
+    DualEncoder,
+    Embeddings,
+    EncoderIdentity,
+    ImageTransform,
+    Pixels,
+    Regions,
+    encode_regions,
+)
+from mmsearch.encoders.text_onnx.kept import TextExporter, TowerPlaces, keep_text_tower
+from mmsearch.encoders.text_onnx.tower import TextTower
+
+_log = logging.getLogger("mmsearch.encoders")
+
+
+class TextFirstEncoder:
+    """A dual encoder whose exported text tower reads texts; the whole waits for an image.
+
+    Args:
+        identity: of the encoder.
+        dim: length of an embedding.
+        tower: its text tower.
+        load: loads the whole encoder.
+    """
+
+    def __init__(
+        self,
+        identity: EncoderIdentity,
+        dim: int,
+        tower: TextTower,
+        load: Callable[[], DualEncoder],
+    ) -> None:
+        self._identity = identity
+        self._dim = dim
+        self._tower = tower
+        self._load = load
+        self._whole: DualEncoder | None = None
+        self._loading = threading.Lock()
+
+    @property
+    def whole(self) -> DualEncoder:
+        """The encoder itself, loaded when first used.
+
+        Raises:
+            EncoderError: it cannot be loaded.
+        """
+        with self._loading:
+            if self._whole is None:
+                self._whole = self._load()
+            return self._whole
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Which encoder this is."""
+        return self._identity
+
+    @property
+    def id(self) -> str:
+        """The same as ``identity.id``."""
+        return self._identity.id
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self._dim
+
+    @property
+    def transform(self) -> ImageTransform:
+        """Makes the pixels that ``encode_images`` takes."""
+        return self._identity.transform
+
+    @property
+    def batch_size(self) -> int:
+        """How many images to encode at once for the best rate."""
+        return self.whole.batch_size
+
+    def encode_images(self, pixels: Pixels) -> Embeddings:
+        """Embeds images by the whole encoder; see `DualEncoder.encode_images`."""
+        return self.whole.encode_images(pixels)
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Embeds texts by the exported tower; see `DualEncoder.encode_texts`."""
+        return self._tower(texts)
+
+    def encode_regions(self, pixels: Pixels) -> Regions | None:
+        """Embeds the regions of one image; see `RegionEncoder`."""
+        return encode_regions(self.whole, pixels)
+
+    def fits(self, text: str) -> bool:
+        """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""
+        return self._tower.tokens.fits(text)
+
+
+def open_for_queries(
+    identity: EncoderIdentity, index: Path, *, dim: int, device: Device = "auto"
+) -> DualEncoder:
+    """The encoder of an index, by its exported text tower where there is one.
+
+    Where there is none yet, as in an index that an older mmsearch made, the encoder is loaded and
+    its tower exported; a notice says so.
+
+    Args:
+        identity: as the index keeps it.
+        index: the index directory.
+        dim: length of an embedding.
+        device: where images are encoded.
+
+    Raises:
+        EncoderError: as `mmsearch.encoders.registry.reopen`.
+    """
+    from mmsearch.encoders.registry import reopen
+
+    places = TowerPlaces.of(identity.id, index)
+    tower = places.open()
+    if tower is not None:
+        return TextFirstEncoder(identity, dim, tower, lambda: reopen(identity, device=device))
+    encoder = reopen(identity, device=device)
+    if isinstance(encoder, TextExporter) and places.may_export():
+        _log.warning(
+            "The text tower of %s is exported once, so that later queries do without torch.",
+            encoder.id,
+        )
+        keep_text_tower(encoder, index)
+    return encoder
+
+
+def whole(encoder: DualEncoder) -> DualEncoder:
+    """The encoder itself, for what looks at more of it than a text query does."""
+    return encoder.whole if isinstance(encoder, TextFirstEncoder) else encoder
