@@ -10,6 +10,12 @@ import typer
 
 from mmsearch.as_json import hit_as_json
 from mmsearch.cli.hits import show_hits
+from mmsearch.cli.looking import (
+    open_numbered,
+    require_page,
+    show_hits_with_pictures,
+    write_page,
+)
 from mmsearch.cli.options import (
     BudgetOption,
     DeviceOption,
@@ -107,6 +113,29 @@ def query(
         bool,
         typer.Option("--all", help="Also list hits that hardly answer, the nearest all the same."),
     ] = False,
+    pictures: Annotated[
+        bool,
+        typer.Option("--pictures", help="Show the hits' pictures too, where the terminal can."),
+    ] = False,
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "--open",
+            min=1,
+            metavar="[N]",
+            help="Open the first hit, or the Nth, with the system's viewer, at its moment.",
+            show_default=False,
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Also write the hits with their pictures as a page that needs no other file.",
+            show_default=False,
+        ),
+    ] = None,
     rerank: RerankOption = None,
     budget: BudgetOption = None,
     speech_model: SpeechModelOption = None,
@@ -127,6 +156,8 @@ def query(
     settings = settings_with(
         index=index, device=device, speech_model=speech_model, rerank=rerank, budget=budget
     )
+    if html is not None:
+        require_page(html)
     asked_by = None if text is None else _medium_of(text)
     with mmsearch.open(settings.index_path(), device=settings.device) as opened:
         opened.max_megapixels = settings.max_megapixels
@@ -165,12 +196,19 @@ def query(
                 "hidden": len(hidden),
             }
         )
-        return
-    if paths or null:
+    elif paths or null:
         write_paths([hit.path for hit in shown], end=b"\0" if null else b"\n")
     elif shown:
-        show_hits(shown)
-    _tell_ending(len(shown), len(hidden))
+        if pictures:
+            show_hits_with_pictures(shown, settings)
+        else:
+            show_hits(shown)
+    if not json:
+        _tell_ending(len(shown), len(hidden))
+    if html is not None:
+        write_page(shown, html, settings, query=text, encoder=encoder, hidden=len(hidden))
+    if number is not None:
+        open_numbered(shown, number)
 
 
 def _medium_of(text: str) -> MediaKind | None:
