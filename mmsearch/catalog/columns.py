@@ -114,6 +114,23 @@ class Columns:
 
         return self._once(("names", of), read)
 
+    @cached_property
+    def folders(self) -> tuple[NDArray[np.int64], list[tuple[int, str]]]:
+        """The folders that files lie in.
+
+        Returns:
+            for each item a place in the list of folders, int64, shape (items,); and the folders
+            as (source id, path relative to the source) pairs: empty for the source itself, ``..``
+            where the source is the file.
+        """
+        known: dict[tuple[int, str], int] = {}
+        codes = []
+        for source, stored in self.reader.select("SELECT source_id, path FROM asset ORDER BY id"):
+            path = decode_path(stored)
+            folder = ".." if path == "." else path.rpartition("/")[0]
+            codes.append(known.setdefault((source, folder), len(known)))
+        return np.array(codes, dtype=np.int64)[self.asset_of_item], list(known)
+
     def under(self, folders: Sequence[tuple[int, str]]) -> NDArray[np.bool_]:
         """Which items are of assets under one of some folders, bool, shape (items,).
 

@@ -9,9 +9,12 @@ from fastapi import FastAPI
 from mmsearch import __version__
 from mmsearch.errors import SettingsError
 from mmsearch.library import Index
+from mmsearch.server import health, items, search, security, understand
 from mmsearch.server import indexes as index_routes
 from mmsearch.server.errors import add_error_handlers
+from mmsearch.server.observe import Observer
 from mmsearch.server.options import ServerOptions
+from mmsearch.server.security import Guard
 from mmsearch.server.state import API, ServerState
 
 
@@ -38,8 +41,15 @@ def create_app(indexes: Mapping[str, Index], *, options: ServerOptions | None = 
         docs_url=None,  # these pages load scripts from another site
         redoc_url=None,
     )
-    app.state.server = ServerState(dict(indexes), options)
+    app.state.server = state = ServerState(dict(indexes), options)
     add_error_handlers(app)
+    app.add_middleware(Guard, options=options)
+    app.add_middleware(Observer, metrics=state.metrics)  # the outermost: it sees refusals too
     # A line for each concern; routers bring their own lifespans where they need one.
+    app.include_router(search.router())
+    app.include_router(understand.router())
+    app.include_router(items.router())
     app.include_router(index_routes.router())
+    app.include_router(security.router())
+    app.include_router(health.router())
     return app

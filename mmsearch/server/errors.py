@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from mmsearch import errors
+from mmsearch.server.refusal import Refusal
 
 _log = logging.getLogger(__name__)
 
@@ -90,10 +91,18 @@ def error_answer(
     message: str,
     *,
     headers: Mapping[str, str] | None = None,
-    **more: int | None,
+    where: Mapping[str, int] | None = None,
 ) -> Response:
-    """An answer that is not a success."""
-    body = {"error": {"type": kind, "message": message, **more}}
+    """An answer that is not a success.
+
+    Args:
+        status: of the answer.
+        kind: the error's type.
+        message: what happened and what to do next.
+        headers: further ones.
+        where: of a syntax error, its ``position`` and ``length``.
+    """
+    body = {"error": {"type": kind, "message": message, **(where or {})}}
     return Response(
         json.dumps(body), status_code=status, headers=headers, media_type="application/json"
     )
@@ -109,12 +118,11 @@ def answer_of(error: errors.MmsearchError) -> Response:
     status = status_of(error)
     if status >= 500:
         _log.error("%s: %s", type(error).__name__, error)
-    more: dict[str, int | None] = {}
-    message = str(error)
+    message, where = str(error), None
     if isinstance(error, errors.QuerySyntaxError):
-        more = {"position": error.position, "length": error.length}
+        where = {"position": error.position, "length": error.length}
         message = message.splitlines()[0]  # the others point at the spot in the terminal
-    return error_answer(status, type(error).__name__, message, **more)
+    return error_answer(status, type(error).__name__, message, where=where)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -137,12 +145,11 @@ def add_error_handlers(app: FastAPI) -> None:
             error.status_code, "HTTPError", f"{error.detail}.", headers=error.headers
         )
 
-    async def unexpected(request: Request, error: Exception) -> Response:
-        return error_answer(
-            500, "InternalError", "This is a bug of mmsearch; the server's log says where."
-        )
+    async def refusal(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)
+        return error_answer(error.status, error.kind, error.message)
 
     app.add_exception_handler(errors.MmsearchError, library)
+    app.add_exception_handler(Refusal, refusal)
     app.add_exception_handler(RequestValidationError, validation)
     app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, unexpected)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
 from mmsearch.errors import IndexNotFoundError
 from mmsearch.library import Index
+from mmsearch.server.observe import Metrics
 from mmsearch.server.options import ServerOptions
 
 API = "/api/v1"
@@ -26,10 +27,14 @@ class ServerState:
     Attributes:
         indexes: open indexes by the names that they are served under; the first is the default.
         options: how the server runs.
+        metrics: what it counts.
+        ready: names of the indexes that can be searched without loading anything.
     """
 
     indexes: Mapping[str, Index]
     options: ServerOptions
+    metrics: Metrics = field(default_factory=Metrics)
+    ready: set[str] = field(default_factory=set)
 
     @property
     def default(self) -> str:

@@ -1,0 +1,73 @@
+"""Looks up single assets: files by their ids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mmsearch.catalog.paths import decode_path
+from mmsearch.catalog.reader import CatalogReader
+from mmsearch.errors import NotIndexedError
+from mmsearch.items import MediaInfo
+
+
+@dataclass(frozen=True, slots=True)
+class AssetRecord:
+    """A file as it was when it was read.
+
+    Attributes:
+        id: the asset's id.
+        path: absolute.
+        bytes: its size.
+        modified_at: when it was last changed, in UTC.
+        content_hash: names its content; None where it must be read again.
+        failure: why it could not be read, wholly or in part.
+        info: what it tells about itself.
+    """
+
+    id: int
+    path: Path
+    bytes: int
+    modified_at: datetime
+    content_hash: str | None
+    failure: str | None
+    info: MediaInfo
+
+
+def asset(reader: CatalogReader, number: int) -> AssetRecord:
+    """The asset of an id.
+
+    Raises:
+        NotIndexedError: there is none.
+    """
+    rows = reader.select(
+        """
+        SELECT source_id, path, size, mtime_ns, content_hash, failure, width, height, captured_at,
+            latitude, longitude, camera, duration, language
+        FROM asset WHERE id = ?
+        """,
+        (number,),
+    )
+    if not rows:
+        raise NotIndexedError(f"There is no asset {number} in this index.")
+    ((source, path, size, mtime_ns, content, failure, width, height, taken, *rest),) = rows
+    latitude, longitude, camera, duration, language = rest
+    return AssetRecord(
+        id=number,
+        path=reader.sources()[source] / decode_path(path),
+        bytes=size,
+        modified_at=datetime.fromtimestamp(mtime_ns / 1e9, UTC),
+        content_hash=content,
+        failure=failure,
+        info=MediaInfo(
+            width=width,
+            height=height,
+            captured_at=datetime.fromisoformat(taken) if taken else None,
+            latitude=latitude,
+            longitude=longitude,
+            camera=camera,
+            duration=duration,
+            language=language,
+        ),
+    )

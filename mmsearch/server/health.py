@@ -1,0 +1,91 @@
+"""Whether a server is well, whether it can answer yet, and its metrics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal
+
+import anyio
+from fastapi import APIRouter, FastAPI, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+
+from mmsearch.errors import MmsearchError
+from mmsearch.library import Index
+from mmsearch.server.errors import error_answer, refusals
+from mmsearch.server.state import ServerState, State
+
+_log = logging.getLogger(__name__)
+
+
+class Health(BaseModel):
+    """A server that answers."""
+
+    status: Literal["ok"]
+
+
+def router() -> APIRouter:
+    """The routes; indexes are made ready while the server starts to listen."""
+    routes = APIRouter(tags=["operation"], lifespan=_lifespan)
+    routes.get("/healthz", operation_id="health", response_model=Health, responses=refusals())(
+        health
+    )
+    routes.get("/readyz", operation_id="readiness", response_model=Health, responses=refusals())(
+        readiness
+    )
+    routes.get(
+        "/metrics",
+        operation_id="metrics",
+        response_class=Response,
+        responses=refusals()
+        | {200: {"description": "Prometheus' text format.", "content": {"text/plain": {}}}},
+    )(metrics)
+    return routes
+
+
+async def health() -> Health:
+    """The server runs."""
+    return Health(status="ok")
+
+
+async def readiness(state: State) -> Response | Health:
+    """Every index and its encoder are loaded; 503 until then."""
+    waiting = [name for name in state.indexes if name not in state.ready]
+    if not waiting:
+        return Health(status="ok")
+    return error_answer(503, "NotReadyError", f"Not ready yet: {', '.join(waiting)}.")
+
+
+async def metrics(state: State) -> Response:
+    """Counters for Prometheus."""
+    return Response(
+        generate_latest(state.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: ServerState = app.state.server
+    # Of this event loop, which is the server's own.
+    anyio.to_thread.current_default_thread_limiter().total_tokens = state.options.threads
+    async with anyio.create_task_group() as tasks:
+        for name, index in state.indexes.items():
+            tasks.start_soon(_make_ready, state, name, index)
+        yield
+        tasks.cancel_scope.cancel()
+
+
+async def _make_ready(state: ServerState, name: str, index: Index) -> None:
+    """Loads what the first query needs."""
+    try:
+        await anyio.to_thread.run_sync(_warm, index, abandon_on_cancel=True)
+    except MmsearchError as error:
+        _log.error("The index %s cannot be searched: %s", name, error)
+    else:
+        state.ready.add(name)
+
+
+def _warm(index: Index) -> None:
+    index.search("a photo", k=1)
