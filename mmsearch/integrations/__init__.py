@@ -1,0 +1,1 @@
+"""mmsearch inside other frameworks; each module needs the extra of its name."""
