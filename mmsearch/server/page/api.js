@@ -1,0 +1,194 @@
+/** The server's answers, and its errors as one kind of exception. */
+
+/** @import {Answer, Hit, IndexSummary, Item, Understood} from "./types.js" */
+
+const BASE = new URL("api/v1/", document.baseURI).href;
+
+/** An answer that is none: what the server says, or that it does not. */
+export class ApiError extends Error {
+  /**
+   * @param {string} message
+   * @param {{status?: number, type?: string, position?: number | null, length?: number | null}} [told]
+   */
+  constructor(message, { status = 0, type = "", position = null, length = null } = {}) {
+    super(message);
+    this.status = status;
+    this.type = type;
+    this.position = position;
+    this.length = length;
+  }
+
+  /** Nobody answers: the server has ended, or the network is gone. */
+  get isGone() {
+    return this.status === 0 || (!this.type && this.status >= 502 && this.status <= 504);
+  }
+
+  /** A token is wanted, or another one. */
+  get wantsToken() {
+    return this.status === 401;
+  }
+}
+
+/** @typedef {string | number | boolean | null | undefined | (string | number)[]} Value */
+
+/**
+ * The address of something in the API.
+ *
+ * @param {string} path below /api/v1/
+ * @param {Record<string, Value>} [parameters] those that are empty are left out; lists repeat
+ */
+export function url(path, parameters = {}) {
+  const to = new URL(path, BASE);
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one === null || one === undefined || one === "" || one === false) continue;
+      to.searchParams.append(name, String(one));
+    }
+  }
+  return to.href;
+}
+
+/**
+ * @param {string} address
+ * @param {RequestInit} [init]
+ * @returns {Promise<any>}
+ */
+export async function request(address, init = {}) {
+  let response;
+  try {
+    response = await fetch(address, { credentials: "same-origin", ...init });
+  } catch (error) {
+    if (init.signal?.aborted) throw error;
+    throw new ApiError("The server does not answer.");
+  }
+  const told = await response.json().catch(() => null);
+  if (response.ok) return told;
+  const error = told?.error ?? {};
+  throw new ApiError(error.message ?? `The server answered with status ${response.status}.`, {
+    status: response.status,
+    ...error,
+  });
+}
+
+/** @param {string} address @param {unknown} body @param {string} [method] */
+export function send(address, body, method = "POST") {
+  return request(address, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+}
+
+/** One index of the server. */
+export class IndexApi {
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+  }
+
+  /** @param {string} path @param {Record<string, Value>} [parameters] */
+  url(path, parameters) {
+    return url(`indexes/${encodeURIComponent(this.name)}/${path}`, parameters);
+  }
+
+  /**
+   * @param {Record<string, Value>} asked
+   * @param {File | null} file a picture or recording to search by
+   * @param {AbortSignal} signal
+   * @returns {Promise<Answer>}
+   */
+  search(asked, file, signal) {
+    if (!file) return request(this.url("search", asked), { signal });
+    const body = new FormData();
+    body.append(file.type.startsWith("audio/") ? "audio" : "image", file, file.name);
+    for (const [name, value] of Object.entries(asked)) {
+      for (const one of Array.isArray(value) ? value : [value]) {
+        if (one !== null && one !== undefined && one !== "" && one !== false) {
+          body.append(name, String(one));
+        }
+      }
+    }
+    return request(this.url("search/upload"), { method: "POST", body, signal });
+  }
+
+  /** @param {string} q @param {AbortSignal} [signal] @returns {Promise<Understood>} */
+  understand(q, signal) {
+    return request(this.url("understand", { q }), { signal });
+  }
+
+  /** @param {string} q @returns {Promise<any>} */
+  facets(q) {
+    return request(this.url("facets", { q }));
+  }
+
+  /** @param {number} item @returns {Promise<any>} */
+  item(item) {
+    return request(this.url(`items/${item}`));
+  }
+
+  /** @param {number} asset @param {AbortSignal} [signal] @returns {Promise<any>} */
+  asset(asset, signal) {
+    return request(this.url(`assets/${asset}`), { signal });
+  }
+
+  /** @param {number} item @param {number} k @param {AbortSignal} [signal] @returns {Promise<{hits: Hit[]}>} */
+  similar(item, k, signal) {
+    return request(this.url(`items/${item}/similar`, { k }), { signal });
+  }
+
+  /** @param {number} item @param {string} q @param {AbortSignal} [signal] @returns {Promise<any>} */
+  explain(item, q, signal) {
+    return request(this.url(`items/${item}/explain`, { q }), { signal });
+  }
+
+  /** @param {string} match @param {AbortSignal} [signal] @returns {Promise<any>} */
+  duplicates(match, signal) {
+    return request(this.url("duplicates", { match }), { signal });
+  }
+
+  /** @returns {Promise<any>} */
+  status() {
+    return request(this.url("status"));
+  }
+
+  /** @returns {Promise<any>} */
+  jobs() {
+    return request(this.url("jobs"));
+  }
+
+  /** Brings all sources up to date. @returns {Promise<any>} */
+  update() {
+    return send(this.url("jobs"), {});
+  }
+
+  /** @param {string} job */
+  cancel(job) {
+    return request(this.url(`jobs/${job}`), { method: "DELETE" });
+  }
+
+  /** The address of an item's or asset's picture. @param {string} thumbnail @param {number} size */
+  static sized(thumbnail, size) {
+    const to = new URL(thumbnail, document.baseURI);
+    to.searchParams.set("size", String(size));
+    return to.href;
+  }
+}
+
+/** @returns {Promise<{indexes: IndexSummary[]}>} */
+export function indexes() {
+  return request(url("indexes"));
+}
+
+/** Shows a token, so that a cookie lets this browser in. @param {string} token */
+export function signIn(token) {
+  return send(url("session"), { token });
+}
+
+/** Whether the server answers at all. */
+export async function isAlive() {
+  try {
+    return (await fetch(new URL("healthz", document.baseURI), { cache: "no-store" })).ok;
+  } catch {
+    return false;
+  }
+}

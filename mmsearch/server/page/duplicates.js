@@ -1,0 +1,167 @@
+/** The review of duplicates: what there is several times, side by side. Nothing is deleted. */
+
+import { IndexApi } from "./api.js";
+import { announce, copyText } from "./lib/announce.js";
+import { h, icon } from "./lib/dom.js";
+import { counted, date, folderName, number, size } from "./lib/format.js";
+
+const AT_ONCE = 40; // groups that are added to the page at a time
+
+const MATCHES = [
+  ["exact", "Same file"],
+  ["near", "Same photo"],
+  ["burst", "Same scene"],
+];
+
+/** @type {Record<string, string>} */
+const MATCH_WORDS = { exact: "same content", near: "same photo", burst: "same scene" };
+
+/**
+ * @typedef {object} File
+ * @property {string} path
+ * @property {string} [name]
+ * @property {number} asset
+ * @property {string | null} [match]
+ * @property {number} bytes
+ * @property {number | null} width
+ * @property {number | null} height
+ * @property {string | null} captured_at
+ * @property {string | null} [thumbnail]
+ *
+ * @typedef {{reason: string, best: File, copies: File[]}} Group
+ */
+
+/**
+ * @param {object} how
+ * @param {IndexApi} how.api
+ * @param {string} how.match
+ * @param {AbortSignal} how.signal
+ * @param {(match: string) => void} how.onMatch
+ * @param {() => void} how.onClose
+ * @returns {Promise<HTMLElement>}
+ */
+export async function duplicatesView({ api, match, signal, onMatch, onClose }) {
+  /** @type {{groups: Group[], left_out: {path: string, reason: string}[]}} */
+  const { groups, left_out: leftOut } = await api.duplicates(match, signal);
+  const copies = groups.flatMap((group) => group.copies);
+  const bytes = copies.reduce((sum, copy) => sum + copy.bytes, 0);
+  const summary = groups.length
+    ? `${counted(groups.length, "group")}, ${counted(copies.length, "copy", "copies")}, ${size(bytes)} in copies. Nothing is deleted here.`
+    : "";
+  announce(groups.length ? summary : "There are no duplicates.");
+  return h(
+    "section",
+    { class: "duplicates", "aria-labelledby": "duplicates-title" },
+    h(
+      "header",
+      { class: "duplicates-head" },
+      h("h2", { id: "duplicates-title" }, "Duplicates"),
+      matchChoice(match, onMatch),
+      h("span", { class: "spacer" }),
+      copies.length > 0 &&
+        h("button", { type: "button", class: "button", onclick: () => copyText(copies.map(({ path }) => path).join("\n"), "Paths of all copies") }, icon("copy"), "Copy the paths of all copies"),
+      h("button", { type: "button", class: "button", onclick: onClose }, "Back to search"),
+    ),
+    summary && h("p", { class: "duplicates-summary" }, summary),
+    groups.length ? groupList(groups, api) : nothing(),
+    leftOut.length > 0 && leftOutList(leftOut),
+  );
+}
+
+/** @param {string} match @param {(match: string) => void} onMatch */
+function matchChoice(match, onMatch) {
+  return h(
+    "div",
+    { class: "segmented", role: "group", "aria-label": "How alike they are" },
+    ...MATCHES.map(([name, label]) =>
+      h("button", { type: "button", "aria-pressed": String(name === match), onclick: () => onMatch(name) }, label),
+    ),
+  );
+}
+
+function nothing() {
+  return h(
+    "section",
+    { class: "message" },
+    h("span", { class: "message-icon" }, icon("check")),
+    h("h2", {}, "No duplicates"),
+    h("p", {}, "Every file here is there once."),
+  );
+}
+
+/** The groups; more of them are added as the end comes near. @param {Group[]} groups @param {IndexApi} api */
+function groupList(groups, api) {
+  const list = h("ol", { class: "groups" });
+  const end = h("div", { class: "groups-end" });
+  let shown = 0;
+  const more = () => {
+    list.append(...groups.slice(shown, shown + AT_ONCE).map((group) => groupView(group, api)));
+    shown += AT_ONCE;
+    if (shown >= groups.length) watcher.disconnect();
+  };
+  const watcher = new IntersectionObserver(
+    (seen) => {
+      if (seen.some((one) => one.isIntersecting)) more();
+    },
+    { rootMargin: "800px" },
+  );
+  more();
+  watcher.observe(end);
+  return h("div", {}, list, end);
+}
+
+/** @param {Group} group @param {IndexApi} api */
+function groupView(group, api) {
+  return h(
+    "li",
+    { class: "group" },
+    fileView(group.best, `best: ${group.reason}`, api),
+    ...group.copies.map((copy) => fileView(copy, MATCH_WORDS[copy.match ?? ""] ?? "", api)),
+  );
+}
+
+/** @param {File} file @param {string} label @param {IndexApi} api */
+function fileView(file, label, api) {
+  const picture = h("img", {
+    src: IndexApi.sized(file.thumbnail ?? api.url(`assets/${file.asset}/thumbnail`), 512),
+    alt: "",
+    loading: "lazy",
+    decoding: "async",
+  });
+  picture.addEventListener("error", () => picture.replaceWith(h("span", { class: "tile-gone" }, icon("text"))));
+  const name = file.path.slice(folderName(file.path).length).replace(/^[\\/]/u, "");
+  return h(
+    "figure",
+    { class: `copy ${file.match ? "" : "is-best"}` },
+    h("a", { class: "copy-picture", href: api.url(`assets/${file.asset}/media`), target: "_blank", rel: "noopener", "aria-label": `Open ${name}` }, picture),
+    h(
+      "figcaption",
+      {},
+      h("span", { class: "tag" }, label),
+      h("span", { class: "copy-name", title: file.path }, name),
+      h("span", { class: "copy-folder", title: file.path }, folderName(file.path)),
+      h(
+        "span",
+        { class: "copy-figures" },
+        [
+          file.width && file.height && `${number(file.width)} × ${number(file.height)}`,
+          size(file.bytes),
+          file.captured_at && date(file.captured_at),
+        ]
+          .filter(Boolean)
+          .join(" · "),
+      ),
+      h("button", { type: "button", class: "icon-button small", "aria-label": `Copy the path of ${name}`, title: "Copy the path", onclick: () => copyText(file.path, "Path") }, icon("copy")),
+    ),
+  );
+}
+
+/** @param {{path: string, reason: string}[]} files */
+function leftOutList(files) {
+  return h(
+    "details",
+    { class: "left-out" },
+    h("summary", {}, `${counted(files.length, "file is", "files are")} in no group: gone or changed since indexed`),
+    h("ul", { class: "paths" }, ...files.map(({ path, reason }) => h("li", {}, h("span", { class: "path" }, path), " ", reason))),
+  );
+}

@@ -1,0 +1,132 @@
+/** Indexing as it goes on: its progress, from the server's events, and starting and ending it. */
+
+import { ApiError, IndexApi } from "./api.js";
+import { announce, toast } from "./lib/announce.js";
+import { byId, h, icon } from "./lib/dom.js";
+import { counted, number } from "./lib/format.js";
+
+/**
+ * @typedef {object} Job
+ * @property {string} id
+ * @property {string} state queued, running, done, failed or cancelled
+ * @property {number} [done]
+ * @property {number} [total]
+ * @property {any} [report]
+ * @property {any} [error]
+ */
+
+const ENDED = new Set(["done", "failed", "cancelled"]);
+
+export class Jobs {
+  #place = byId("job");
+  /** @type {EventSource | null} */
+  #events = null;
+  #following = "";
+
+  /**
+   * @param {() => IndexApi} api of the index that is shown
+   * @param {() => void} onChanged the index holds other things than before
+   */
+  constructor(api, onChanged) {
+    this.api = api;
+    this.onChanged = onChanged;
+  }
+
+  /** Follows what is going on already. */
+  async look() {
+    this.#leave();
+    try {
+      const { jobs } = await this.api().jobs();
+      const going = jobs.find((/** @type {Job} */ job) => !ENDED.has(job.state));
+      if (going) this.#follow(going);
+    } catch {
+      // Whether the server is there at all, the search will tell.
+    }
+  }
+
+  /** Brings all sources up to date. */
+  async update() {
+    try {
+      this.#follow(await this.api().update());
+    } catch (error) {
+      toast(/** @type {Error} */ (error).message.split("\n")[0]);
+    }
+  }
+
+  /** @param {Job} job */
+  #follow(job) {
+    this.#leave();
+    this.#following = job.id;
+    this.#show(job);
+    announce("Indexing has begun.");
+    const events = new EventSource(this.api().url(`jobs/${job.id}/events`), { withCredentials: true });
+    this.#events = events;
+    /** @param {MessageEvent} event */
+    const take = (event) => {
+      /** @type {Job} */
+      const told = { ...job, ...JSON.parse(event.data) };
+      if (ENDED.has(told.state)) this.#ended(told);
+      else this.#show(told);
+    };
+    for (const name of ["message", "progress", "state", ...ENDED]) events.addEventListener(name, take);
+    events.addEventListener("error", () => {
+      if (events.readyState === EventSource.CLOSED) this.#leave(); // else the browser tries again
+    });
+  }
+
+  #leave() {
+    this.#events?.close();
+    this.#events = null;
+    this.#place.hidden = true;
+  }
+
+  /** @param {Job} job */
+  #show(job) {
+    const { done = 0, total = 0 } = job;
+    const bar = h("progress", { "aria-label": "Indexing", ...(total ? { max: total, value: done } : {}) });
+    this.#place.replaceChildren(
+      h("span", {}, total ? `Indexing ${number(Math.floor(done))} of ${counted(total, "file")}` : "Looking for files to index…"),
+      bar,
+      h(
+        "button",
+        { type: "button", class: "icon-button small", "aria-label": "Stop indexing", title: "Stop indexing", onclick: () => this.#cancel(job.id) },
+        icon("close"),
+      ),
+    );
+    this.#place.hidden = false;
+  }
+
+  /** @param {string} id */
+  async #cancel(id) {
+    try {
+      await this.api().cancel(id);
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 404)) toast(/** @type {Error} */ (error).message);
+    }
+  }
+
+  /** @param {Job} job */
+  #ended(job) {
+    this.#leave();
+    const { report } = job;
+    if (job.state === "failed") {
+      toast(`Indexing failed: ${job.error?.message ?? job.error ?? "see the server's log"}`);
+      return;
+    }
+    if (job.state === "cancelled") toast("Indexing was stopped; what is done can be searched.");
+    else if (report) toast(summary(report));
+    if (job.state === "cancelled" || !report || report.added || report.updated || report.removed) this.onChanged();
+  }
+}
+
+/** @param {any} report */
+function summary(report) {
+  const parts = [
+    report.added && `${number(report.added)} added`,
+    report.updated && `${number(report.updated)} updated`,
+    report.removed && `${number(report.removed)} removed`,
+    report.failed?.length && `${number(report.failed.length)} could not be read`,
+  ].filter(Boolean);
+  return parts.length ? `Indexed: ${parts.join(", ")}.` : "The index is up to date.";
+}
+

@@ -1,0 +1,92 @@
+/** What stands where the grid would, when there is nothing to show in it. */
+
+import { ApiError } from "../api.js";
+import { copyText } from "../lib/announce.js";
+import { h, icon } from "../lib/dom.js";
+import { counted } from "../lib/format.js";
+
+/**
+ * @param {string} picture name of an icon
+ * @param {string} title
+ * @param {(Node | string)[]} body
+ * @param {HTMLElement[]} [actions]
+ */
+function message(picture, title, body, actions = []) {
+  return h(
+    "section",
+    { class: "message" },
+    h("span", { class: "message-icon" }, icon(picture)),
+    h("h2", {}, title),
+    h("p", {}, ...body),
+    actions.length > 0 && h("div", { class: "message-actions" }, ...actions),
+  );
+}
+
+/** @param {string} label @param {() => void} onclick @param {boolean} [main] */
+function button(label, onclick, main = true) {
+  return h("button", { type: "button", class: main ? "button button-main" : "button", onclick }, label);
+}
+
+/** The index holds nothing. @param {string} name */
+export function nothingIndexed(name) {
+  const command = `mmsearch index FOLDER --index ${name}`;
+  return message(
+    "photos",
+    "Nothing is indexed yet",
+    ["Make a folder of photos, recordings or videos searchable with"],
+    [
+      h("code", { class: "command" }, command),
+      button("Copy", () => copyText(command, "Command"), false),
+    ],
+  );
+}
+
+/** @param {number} hidden hits that hardly answer @param {() => void} onAll */
+export function nothingAnswers(hidden, onAll) {
+  return message(
+    "search",
+    "Nothing here answers that",
+    [`${counted(hidden, "file comes", "files come")} near it by chance at most.`],
+    [button("Show the nearest all the same", onAll)],
+  );
+}
+
+/** @param {boolean} isFiltered @param {() => void} onUnfilter */
+export function noHits(isFiltered, onUnfilter) {
+  return isFiltered
+    ? message("search", "No hits", ["Nothing passes all the filters."], [
+        button("Remove the filters", onUnfilter),
+      ])
+    : message("search", "No hits", ["Try other words, fewer of them, or without quotation marks."]);
+}
+
+/** The browser no longer has the picture that the address speaks of. @param {() => void} onStart */
+export function pictureForgotten(onStart) {
+  return message(
+    "camera",
+    "The picture is no longer here",
+    ["Pictures to search by are kept as long as a tab is open. Drop, paste or pick it again."],
+    [button("Start afresh", onStart)],
+  );
+}
+
+/** @param {Error} error @param {() => void} onRetry */
+export function failed(error, onRetry) {
+  const isGone = error instanceof ApiError && error.isGone;
+  if (isGone) {
+    return message(
+      "gone",
+      "The server does not answer",
+      ["Is ", h("code", {}, "mmsearch serve"), " still running? The page goes on as soon as it is back."],
+      [button("Try again now", onRetry)],
+    );
+  }
+  const isSyntax = error instanceof ApiError && error.position !== null;
+  if (isSyntax) return message("search", "The query cannot be understood", [plain(error)]);
+  return message("gone", "That did not work", [plain(error)], [button("Try again", onRetry)]);
+}
+
+/** @param {Error} error */
+function plain(error) {
+  return error.message.split("\n")[0];
+}
