@@ -13,6 +13,7 @@ from mmsearch.cli import (
     evaluate,
     explain,
     index,
+    mcp,
     models,
     query,
     remove,
@@ -77,4 +78,5 @@ app.command("remove")(remove.remove)
 app.command("models")(models.models)
 app.command("eval")(evaluate.evaluate)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 app.command("train")(train.train)
