@@ -1,7 +1,7 @@
 """One index, one directory: keeps the catalog and the vector store in step.
 
     catalog.sqlite    truth; the SQLite commit is the only commit point
-    vectors.faiss     cache of the embeddings; rebuilt or caught up whenever it is behind
+    vectors/          cache of the embeddings; rebuilt or caught up whenever it is behind
     lock              held by the one writer
 
 Readers never wait: a query during an indexing run sees the last commit.
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +27,18 @@ from mmsearch.errors import (
     IndexExistsError,
     IndexFormatError,
     IndexLockedError,
-    IndexNotFoundError,
     StorageError,
 )
-from mmsearch.vectors.stamp import Stamp, read_stamp
+from mmsearch.keeper import VectorKeeper
+from mmsearch.lock import writer_lock
+from mmsearch.vectors.base import Wish
+from mmsearch.vectors.stamp import Stamp
 
 if TYPE_CHECKING:
     from mmsearch.catalog.catalog import Catalog
+    from mmsearch.items import VectorStoreStatus
+    from mmsearch.keeper import Progress
     from mmsearch.vectors.base import VectorStore
-
-VECTORS_NAME = "vectors.faiss"
-LOCK_NAME = "lock"
 
 _log = logging.getLogger(__name__)
 
@@ -76,9 +77,7 @@ class IndexDirectory:
             self._reader.close()
             _upgrade(self.path)
             self._reader = CatalogReader(self.path)
-        self._vectors: VectorStore | None = None
-        self._vectors_at: Stamp | None = None
-        self._saved_at: Stamp | None = None
+        self._keeper = VectorKeeper(self.path, self._reader)
         self._columns = Columns(self._reader)
         self._columns_at: Stamp | None = None
         self._turn = threading.RLock()
@@ -98,7 +97,7 @@ class IndexDirectory:
             raise StorageError(f"{path} cannot be made: {error.strerror}.") from error
         from mmsearch.catalog.catalog import Catalog
 
-        with _lock(path):
+        with writer_lock(path):
             if (path / CATALOG_NAME).exists():
                 raise IndexExistsError(f"There is an index at {path} already; open it instead.")
             Catalog.create(path, encoder).close()
@@ -108,7 +107,7 @@ class IndexDirectory:
         """Closes the catalog; the index cannot be used any more."""
         with self._turn:
             self._reader.close()
-            self._vectors = None
+            self._keeper.forget()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -119,9 +118,7 @@ class IndexDirectory:
         """
         with self._turn, self._reader.snapshot():
             encoder, stamp = self._encoder_and_stamp()
-            vectors = self._vectors_at_stamp(stamp, encoder.dim)
-            if self._saved_at != stamp:
-                self._try_to_save(vectors, stamp)
+            vectors = self._keeper.store(stamp, encoder.dim)
             if self._columns_at != stamp:
                 self._columns, self._columns_at = Columns(self._reader), stamp
             yield Snapshot(self._reader, vectors, encoder, self._columns)
@@ -136,6 +133,9 @@ class IndexDirectory:
     def writing(self) -> Iterator[Catalog]:
         """Opens the catalog for writing, as the only writer; saves the vectors at the end.
 
+        Where they have become so many that they are better arranged in another way, that is done
+        then, while others go on searching.
+
         Raises:
             IndexNotFoundError: the index is no longer there.
             IndexLockedError: another process is writing.
@@ -143,20 +143,30 @@ class IndexDirectory:
         """
         from mmsearch.catalog.catalog import Catalog
 
-        with _lock(self.path):
+        with writer_lock(self.path):
             catalog = Catalog(self.path)
             try:
-                self._drop_vectors_ahead()
+                with self.reading() as reader:
+                    self._keeper.drop_ahead(reader.generation())
                 yield catalog
             finally:
                 catalog.close()
-                self._save_vectors_if_possible()
+                self._if_possible(self._save_vectors)
+            self._if_possible(self._arrange_vectors)
 
     def bytes(self) -> int:
         """Size of the index's own files, not of folders that lie in its directory."""
-        names = (CATALOG_NAME, f"{CATALOG_NAME}-wal", VECTORS_NAME)
-        files = (self.path / name for name in names)
-        return sum(file.stat().st_size for file in files if file.is_file())
+        files = (self.path / name for name in (CATALOG_NAME, f"{CATALOG_NAME}-wal"))
+        return self._keeper.bytes() + sum(file.stat().st_size for file in files if file.is_file())
+
+    def vectors_status(self) -> VectorStoreStatus | None:
+        """How the saved vectors are arranged; None where none are saved."""
+        from mmsearch.vectors.status import status_of
+
+        with self.reading():
+            encoder, stamp = self._encoder_and_stamp()
+            saved = self._keeper.saved(stamp, encoder.dim)
+        return None if saved is None else status_of(saved[0], bytes=self._keeper.bytes())
 
     def verify(self) -> list[str]:
         """Looks for damage; empty when all is well.
@@ -167,11 +177,11 @@ class IndexDirectory:
         with self.reading() as reader:
             found = reader.problems()
             encoder, stamp = self._encoder_and_stamp()
-            if loaded := self._load(stamp.origin, encoder.dim):
-                vectors, saved_at = loaded
+            if saved := self._keeper.saved(stamp, encoder.dim):
+                vectors, saved_at = saved
                 differ = not np.array_equal(vectors.ids, reader.embedded_ids())
                 if saved_at > stamp.generation or (saved_at == stamp.generation and differ):
-                    found.append("vectors.faiss does not agree with the catalog")
+                    found.append("the vectors do not agree with the catalog")
         return found
 
     def repair(self) -> None:
@@ -180,10 +190,33 @@ class IndexDirectory:
         Raises:
             IndexLockedError: another process is writing.
         """
-        with self._turn, _lock(self.path):
-            (self.path / VECTORS_NAME).unlink(missing_ok=True)
-            self._vectors = self._vectors_at = self._saved_at = None
-            self._save_vectors()
+        with writer_lock(self.path):
+            with self._turn:
+                self._keeper.forget(delete=True)
+                self._save_vectors()
+            self._arrange_vectors()
+
+    def optimize(self, wish: Wish, progress: Progress | None = None) -> None:
+        """Arranges the vectors anew, for a wish that is kept from now on; searches go on.
+
+        Args:
+            wish: what they are arranged for.
+            progress: called with the vectors that are done and all of them, from the beginning
+                again where a second attempt is needed.
+
+        Raises:
+            IndexLockedError: another process is writing.
+            SettingsError: the wished memory is too little.
+            StorageError: nothing can be written.
+        """
+        try:
+            with writer_lock(self.path):
+                self._save_vectors()
+                self._arrange_vectors(wish, progress)
+        except OSError as error:
+            raise StorageError(
+                f"The vectors of {self.path} cannot be written: {error.strerror or error}."
+            ) from error
 
     def _encoder_and_stamp(self) -> tuple[StoredEncoder, Stamp]:
         """The encoder, and what vectors must agree with; inside a snapshot."""
@@ -191,72 +224,36 @@ class IndexDirectory:
         origin = f"{self._reader.created_at()} {encoder.id}"
         return encoder, Stamp(origin, self._reader.generation())
 
-    def _vectors_at_stamp(self, stamp: Stamp, dim: int) -> VectorStore:
-        """The vector store at a generation, caught up from the catalog where it is behind."""
-        if (
-            self._vectors is None
-            or self._vectors_at is None
-            or self._vectors_at.origin != stamp.origin
-            or self._vectors_at.generation > stamp.generation
-        ):
-            loaded = self._load(stamp.origin, dim)
-            if loaded is None or loaded[1] > stamp.generation:  # only one behind can catch up
-                loaded = (_empty_store(dim), 0)
-            self._vectors, generation = loaded
-            self._vectors_at = self._saved_at = Stamp(stamp.origin, generation)
-        if self._vectors_at != stamp:
-            _catch_up(self._vectors, self._reader)
-            self._vectors_at = stamp
-        return self._vectors
-
-    def _load(self, origin: str, dim: int) -> tuple[VectorStore, int] | None:
-        from mmsearch.vectors.faiss import FaissStore
-
-        return FaissStore.load(self.path / VECTORS_NAME, dim=dim, origin=origin)
-
-    def _drop_vectors_ahead(self) -> None:
-        """Deletes vectors from a future that a catalog restored from a backup never had.
-
-        Once the catalog has grown past their generation, nothing would tell them apart.
-        """
-        path = self.path / VECTORS_NAME
-        saved = read_stamp(path)
-        with self.reading() as reader:
-            if saved is not None and saved.generation > reader.generation():
-                path.unlink()
-
-    def _try_to_save(self, vectors: VectorStore, stamp: Stamp) -> None:
-        """Saves what was caught up, so that the next reader need not do it again.
-
-        Left alone where a writer is at work (it saves at its end) or nothing can be written.
-        """
-        try:
-            with _lock(self.path):
-                self._save(vectors, stamp)
-        except (StorageError, OSError) as error:
-            _log.debug("vectors.faiss is not saved: %s", error)
-
-    def _save_vectors_if_possible(self) -> None:
+    def _if_possible(self, keep_vectors: Callable[[], None]) -> None:
         """The vectors are a cache: failing to save them must not fail, or hide, what was done."""
         try:
-            self._save_vectors()
+            keep_vectors()
         except (StorageError, OSError) as error:
-            _log.warning(
-                "vectors.faiss could not be saved (%s); it is rebuilt when it can be.", error
-            )
+            _log.warning("The vectors could not be saved (%s); they are when they can be.", error)
 
     def _save_vectors(self) -> None:
         """Catches the vector store up and saves it; the caller holds the lock."""
         with self._turn, self._reader.snapshot():
             encoder, stamp = self._encoder_and_stamp()
-            saved = read_stamp(self.path / VECTORS_NAME)
-            if saved and saved.is_of(stamp.origin) and saved.generation == stamp.generation:
-                return  # nothing was committed: the vectors need not even be read
-            self._save(self._vectors_at_stamp(stamp, encoder.dim), stamp)
+            self._keeper.save(stamp, encoder.dim)
 
-    def _save(self, vectors: VectorStore, stamp: Stamp) -> None:
-        vectors.save(self.path / VECTORS_NAME, generation=stamp.generation, origin=stamp.origin)
-        self._saved_at = stamp
+    def _arrange_vectors(self, wish: Wish | None = None, progress: Progress | None = None) -> None:
+        """Arranges the saved vectors, if that is due or wished for; the caller holds the lock."""
+        with self.reading() as reader:
+            encoder, stamp = self._encoder_and_stamp()
+            texts = reader.background()
+        # Outside the turn: searches go on.
+        store = self._keeper.arranged(
+            stamp, encoder.dim, wish, texts, progress or _no_progress, anew=wish is not None
+        )
+        if store is not None:
+            with self._turn, self._reader.snapshot():
+                _, stamp = self._encoder_and_stamp()
+                self._keeper.adopt(store, stamp)
+
+
+def _no_progress(done: int, total: int) -> None:
+    pass
 
 
 def _upgrade(path: Path) -> None:
@@ -264,7 +261,7 @@ def _upgrade(path: Path) -> None:
     from mmsearch.catalog.catalog import Catalog
 
     try:
-        with _lock(path):
+        with writer_lock(path):
             Catalog(path).close()
     except (IndexLockedError, IndexFormatError, IndexDamagedError):
         raise
@@ -273,41 +270,3 @@ def _upgrade(path: Path) -> None:
             f"An older mmsearch made this index, and it must be upgraded once. {error} "
             "Upgrade it where it can be, or a copy of it."
         ) from error
-
-
-def _empty_store(dim: int) -> VectorStore:
-    from mmsearch.vectors.faiss import FaissStore
-
-    return FaissStore(dim)
-
-
-def _catch_up(vectors: VectorStore, reader: CatalogReader) -> None:
-    """Brings a store to the reader's generation: see `mmsearch.catalog.schema` on item ids."""
-    gone = np.setdiff1d(vectors.ids, reader.embedded_ids(), assume_unique=True)
-    if len(gone):
-        vectors.remove(gone)
-    newest = int(vectors.ids[-1]) if len(vectors.ids) else 0
-    for ids, embeddings in reader.embeddings_after(newest):
-        vectors.add(ids, embeddings)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Holds the writer's lock; the system releases it when the process ends, however it ends."""
-    from filelock import FileLock, Timeout
-
-    if not path.is_dir():  # a lock would make it
-        raise IndexNotFoundError(f"There is no index at {path} any more.")
-    lock = FileLock(path / LOCK_NAME, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise IndexLockedError(
-            f"Another process is writing to the index {path}; try again when it is done."
-        ) from error
-    except OSError as error:
-        raise StorageError(f"The index {path} cannot be written to: {error.strerror}.") from error
-    try:
-        yield
-    finally:
-        lock.release()

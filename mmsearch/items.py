@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 
 class Modality(StrEnum):
@@ -211,6 +212,42 @@ class IndexReport:
 
 
 @dataclass(frozen=True, slots=True)
+class VectorStoreStatus:
+    """How the vectors of an index are arranged for searching.
+
+    Attributes:
+        kind: ``exact``: every search compares all of them; ``ivf``: an inverted file with scalar
+            quantisation picks those that are compared.
+        vectors: how many there are.
+        memory: bytes that searches read again and again; the system keeps them in memory while
+            there is room.
+        bytes: on disk.
+        recall: share of the ten nearest that a search finds on average: 1 where it is exact,
+            else measured when the vectors were arranged.
+        target: the recall that they are arranged for.
+        memory_limit: the bytes of memory that they are arranged for, where that was wished.
+        clusters: into which the vectors are put; 0 where there are none.
+        code_bytes: that each vector takes in memory; 0 where there are no codes.
+        scanned: vectors whose codes a search looks at, at least.
+        rescored: of these, how many are compared exactly, at least.
+        pending: vectors that came after the clusters were made, and are all compared.
+    """
+
+    kind: Literal["exact", "ivf"]
+    vectors: int
+    memory: int
+    bytes: int
+    recall: float
+    target: float
+    memory_limit: int | None = None
+    clusters: int = 0
+    code_bytes: int = 0
+    scanned: int = 0
+    rescored: int = 0
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What an index holds.
 
@@ -221,6 +258,7 @@ class Status:
         encoder: id of the encoder that made the embeddings.
         bytes: size of the index directory's own files on disk.
         sources: the folders and files that were indexed.
+        vectors: how the vectors are arranged for searching; None while none are saved.
     """
 
     assets: int
@@ -229,3 +267,4 @@ class Status:
     encoder: str
     bytes: int
     sources: tuple[Path, ...]
+    vectors: VectorStoreStatus | None = None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mmsearch.errors import EncoderMismatchError, QueryError
 from mmsearch.index import IndexDirectory
 from mmsearch.ingest.identity import known_identity, stored_identity
-from mmsearch.items import Duplicates, IndexReport, Match, Modality, Status
+from mmsearch.items import Duplicates, IndexReport, Match, Modality, Status, VectorStoreStatus
 from mmsearch.results.hits import Hits
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS, load_settings
 
@@ -438,6 +438,7 @@ class Index:
 
     def status(self) -> Status:
         """What the index holds."""
+        vectors = self._directory.vectors_status()
         with self._directory.reading() as reader:
             return Status(
                 assets=reader.count_assets(),
@@ -446,6 +447,7 @@ class Index:
                 encoder=reader.encoder().id,
                 bytes=self._directory.bytes(),
                 sources=tuple(reader.sources().values()),
+                vectors=vectors,
             )
 
     def reading(self) -> AbstractContextManager[CatalogReader]:
@@ -490,6 +492,40 @@ class Index:
             folder=None if folder is None else _in_home(folder),
             progress=progress or no_progress,
         )
+
+    def optimize(
+        self,
+        *,
+        recall: float = 0.98,
+        memory: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> VectorStoreStatus:
+        """Arranges the vectors of a large index for fast search, as is wished from now on.
+
+        An index does so by itself when it has grown; this says for what. Searches go on
+        meanwhile. A small index compares all vectors, and needs no arranging.
+
+        Args:
+            recall: share of the ten nearest that searches are to find, on average; 1 compares
+                all vectors however many there are.
+            memory: bytes that searches may keep in memory; None for what the recall takes.
+            progress: called with the vectors done and all of them, from the beginning again
+                where a second attempt is needed.
+
+        Returns:
+            What came out of it; ``recall`` tells what was reached.
+
+        Raises:
+            SettingsError: the recall or the memory is out of range, or too little for all vectors.
+            IndexLockedError: another process is writing to the index.
+            StorageError: nothing can be written.
+        """
+        from mmsearch.vectors.base import Wish
+
+        self._directory.optimize(Wish.checked(recall, memory), progress)
+        found = self._directory.vectors_status()
+        assert found is not None  # they were saved just now
+        return found
 
     def verify(self) -> list[str]:
         """Looks for damage in the index; empty when all is well."""

@@ -26,11 +26,11 @@ def answers(index: mmsearch.Index) -> list[tuple[str, float]]:
 def test_deleting_the_vectors_changes_no_answer(index: mmsearch.Index, photos: Path) -> None:
     index.add(photos)
     before = answers(index)
-    (index.path / "vectors.faiss").unlink()
+    shutil.rmtree(index.path / "vectors")
 
     with mmsearch.open(index.path) as again:
         assert answers(again) == before
-    assert (index.path / "vectors.faiss").exists()
+    assert (index.path / "vectors" / "head").exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", b"\0" * 5000])
@@ -39,7 +39,7 @@ def test_damaged_vectors_change_no_answer(
 ) -> None:
     index.add(photos)
     before = answers(index)
-    (index.path / "vectors.faiss").write_bytes(damage)
+    (index.path / "vectors" / "head").write_bytes(damage)
 
     with mmsearch.open(index.path) as again:
         assert answers(again) == before
@@ -49,13 +49,14 @@ def test_vectors_of_an_earlier_generation_are_caught_up(
     index: mmsearch.Index, photos: Path, tmp_path: Path
 ) -> None:
     index.add(photos)
-    stale = shutil.copy(index.path / "vectors.faiss", tmp_path / "stale")
+    stale = shutil.copytree(index.path / "vectors", tmp_path / "stale")
     make_photo(photos / "purple.png", "purple")
     make_photo(photos / "red.png", "orange")
     (photos / "blue.png").unlink()
     index.add(photos)
     before = answers(index)
-    shutil.copy(stale, index.path / "vectors.faiss")
+    shutil.rmtree(index.path / "vectors")
+    shutil.copytree(stale, index.path / "vectors")
 
     with mmsearch.open(index.path) as again:
         assert answers(again) == before
@@ -96,7 +97,7 @@ def test_an_index_that_cannot_be_written_to_is_searched_all_the_same(
     index.add(photos)
     before = answers(index)
     index.close()
-    (index.path / "vectors.faiss").unlink()
+    shutil.rmtree(index.path / "vectors")
     # A directory in the lock's place stops every writer, also one that runs as root.
     (index.path / "lock").unlink(missing_ok=True)
     (index.path / "lock").mkdir()
@@ -145,10 +146,11 @@ def test_verify_finds_vectors_that_disagree_and_repair_mends_them(
     shutil.copytree(index.path, tmp_path / "copy")
     with mmsearch.open(tmp_path / "copy") as copy:
         copy.remove(photos / "deep")
-    shutil.copy(tmp_path / "copy" / "vectors.faiss", index.path / "vectors.faiss")
+    shutil.rmtree(index.path / "vectors")
+    shutil.copytree(tmp_path / "copy" / "vectors", index.path / "vectors")
 
     with mmsearch.open(index.path) as again:
-        assert again.verify() == ["vectors.faiss does not agree with the catalog"]
+        assert again.verify() == ["the vectors do not agree with the catalog"]
         again.repair()
         assert again.verify() == []
         assert len(answers(again)) == 4
@@ -160,7 +162,8 @@ def test_vectors_of_another_catalog_are_not_used(index: mmsearch.Index, tmp_path
     expected = answers(index := mmsearch.open(index.path))
     with mmsearch.create(tmp_path / "other.mmsearch", model="testing") as other:
         other.add(make_photo(tmp_path / "other" / "blue.png", "blue"))
-    shutil.copy(other.path / "vectors.faiss", index.path / "vectors.faiss")
+    shutil.rmtree(index.path / "vectors")
+    shutil.copytree(other.path / "vectors", index.path / "vectors")
 
     with mmsearch.open(index.path) as again:
         assert answers(again) == expected
@@ -247,6 +250,6 @@ def test_status_counts(index: mmsearch.Index, photos: Path) -> None:
     assert [failure.path for failure in status.failed] == [photos / "broken.jpg"]
     assert status.encoder == TinyEncoder().id
     assert status.sources == (photos,)
-    assert status.bytes == sum(
-        (index.path / name).stat().st_size for name in ("catalog.sqlite", "vectors.faiss")
-    ) + sum(path.stat().st_size for path in index.path.glob("*-wal"))
+    files = [path for name in ("catalog.sqlite*", "vectors/*") for path in index.path.glob(name)]
+    files = [path for path in files if not path.name.endswith("-shm")]
+    assert status.bytes == sum(path.stat().st_size for path in files)

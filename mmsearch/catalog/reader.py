@@ -122,6 +122,17 @@ class CatalogReader:
         )
         return np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
 
+    def count_embedded(self, *, up_to: int) -> int:
+        """How many searchable items have this id or a lower one."""
+        (row,) = self._rows(
+            """
+            SELECT count(*) FROM embedding WHERE encoder_id =
+                (SELECT active_encoder FROM index_info) AND item_id <= ?
+            """,
+            (up_to,),
+        )
+        return int(row[0])
+
     def embeddings_after(
         self, item_id: int, *, chunk: int = 16384
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:

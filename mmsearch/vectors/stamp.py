@@ -1,6 +1,6 @@
 """The stamp at the end of a saved vector store: which catalog, encoder and generation it is of.
 
-Read without FAISS, which takes a fifth of a second to import, and without the vectors.
+Read without the vectors.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _LAYOUT = struct.Struct("<8sQ32sQ")
-_MAGIC = b"mmsvec01"
+_MAGIC = b"mmsvec02"
 
 SIZE = _LAYOUT.size
 """Bytes that a stamp takes."""
