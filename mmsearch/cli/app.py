@@ -21,6 +21,7 @@ from mmsearch.cli import (
     status,
     train,
 )
+from mmsearch.cli.optional import QueryCommand
 from mmsearch.cli.output import note, show
 
 
@@ -70,7 +71,7 @@ def _options(
 
 
 app.command("index")(index.index)
-app.command("query", epilog=query.EXAMPLES)(query.query)
+app.command("query", cls=QueryCommand, epilog=query.EXAMPLES)(query.query)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
 app.command("duplicates")(duplicates.duplicates)
