@@ -10,7 +10,7 @@ is kept at the end is a running average of the weights (Polyak and Juditsky 1992
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +53,7 @@ class FineTuning:
         head_rate: learning rate of the heads.
         weight_decay: of AdamW.
         dropout: share of the features that are dropped before the heads.
+        word_dropout: share of a caption's tokens that are left out each time it is read.
         text_dropout: share of what a layer of the text tower adds that is dropped.
         drop_path: share of the image tower's residual blocks that are left out.
         temperature: what similarities are divided by.
@@ -79,6 +80,7 @@ class FineTuning:
     head_rate: float = 1e-3
     weight_decay: float = 2e-2
     dropout: float = 0.5
+    word_dropout: float = 0.0
     text_dropout: float = 0.1
     drop_path: float = 0.1
     temperature: float = 1 / 30
@@ -303,7 +305,8 @@ class Training:
         others = self._generator.integers(
             max(1, len(material.others)), size=settings.other_texts if material.others else 0
         )
-        tokens = [material.captions[i] for i in texts] + [material.others[i] for i in others]
+        tokens = [self._thinned(material.captions[i]) for i in texts]
+        tokens += [material.others[i] for i in others]
 
         seen, logits = photo_features(self._towers.image, self._views[view][photos])
         read = text_features(self._towers.text, tokens)
@@ -333,6 +336,15 @@ class Training:
         if len(self._shorts_of[photo]) and self._generator.random() < self._settings.short:
             chosen[-1] = self._generator.choice(self._shorts_of[photo])
         return chosen
+
+    def _thinned(self, tokens: Sequence[int]) -> Sequence[int]:
+        """A caption's tokens without some of them; the first and the last are marks, and stay."""
+        if not self._settings.word_dropout:
+            return tokens
+        begin, *words, end = tokens
+        kept = self._generator.random(len(words)) >= self._settings.word_dropout
+        left = [word for word, is_kept in zip(words, kept, strict=True) if is_kept]
+        return [begin, *(left or words), end]
 
     def _likeness(self, photos: NDArray[np.int64]) -> Tensor:
         """What share of a photo's say goes to each photo, shape (photos, photos)."""

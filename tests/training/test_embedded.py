@@ -49,7 +49,7 @@ TWO_EPOCHS = FineTuning(
 FEW_EPOCHS = Recipe(
     alignment=HeadSettings(epochs=30, batch=6, dropout=0.2),
     tuning=TWO_EPOCHS,
-    further=(replace(TWO_EPOCHS, epochs=1, likeness=0.2, seed=1),),
+    further=(replace(TWO_EPOCHS, epochs=1, likeness=0.2, word_dropout=0.5, seed=1),),
     things=8,
 )
 
