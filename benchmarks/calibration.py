@@ -4,9 +4,10 @@
 
 Over the photos and captions of Flickr8k dev. The queries are captions, the short queries of
 ``calibration_queries.tsv``, and those of its queries that nothing in dev answers. Indexes of 1 to
-1,000 items are drawn from dev, with and without an answer. Parameters are fitted on one half of the
-queries and measured on the other, ten times over; ``--write`` then fits them on all queries and
-puts them into the package. Run it again when the weights of the embedded encoder change.
+1,000 items are drawn from dev, with and without an answer; to make larger ones, photos of train
+that do not answer are added. Parameters are fitted on one half of the queries and measured on the
+other, twenty times over; ``--write`` then fits them on all queries and puts them into the package.
+Run it again when the weights of the embedded encoder change.
 """
 
 from __future__ import annotations
@@ -40,11 +41,14 @@ Mask = NDArray[np.bool_]
 
 HERE = Path(__file__).parent
 PARAMETERS = Path(mmsearch.search.calibrate.__file__).with_name("parameters.json")
-SIZES = (1, 3, 10, 30, 100, 1000)
+SIZES = (1, 3, 10, 30, 100, 300, 1000)  # of indexes that are drawn from dev
+WHOLE = 1000
+LARGER = (2000, 4000)  # with photos of train added
 K = 10
 REPEATS = {True: 20, False: 2}  # with texts asked and levels known, else
 ALLOWED = 0.9
 """Share of the unanswerable that must get no answer, on the half that is fitted on."""
+FLOORS = (0.0, RELEVANT)
 THRESHOLD = "threshold of `answered`"
 ANSWER_PUT = 0.85
 """So often a small index is given an answer of a query that has one: most people look for what
@@ -55,12 +59,18 @@ UNANSWERABLE, SHORT, CAPTIONS = 100, 60, 140
 
 @dataclass(frozen=True)
 class Data:
-    """Photos of a split with five captions each, and their embeddings."""
+    """Photos with five captions each, and their embeddings: those of dev, then others.
 
-    names: list[str]
+    Attributes:
+        captions: of each photo, five.
+        photos: shape (photos, dim).
+        texts: of the captions, shape (photos, 5, dim).
+        chance: texts in general.
+    """
+
     captions: list[list[str]]
     photos: NDArray[np.float32]
-    texts: NDArray[np.float32]  # (photos, 5, dim)
+    texts: NDArray[np.float32]
     chance: Chance
 
 
@@ -69,7 +79,7 @@ class Task:
     """Queries of one medium over items of one medium.
 
     Attributes:
-        queries, items: embeddings.
+        queries, items: embeddings; from the item ``WHOLE`` on, they only enlarge an index.
         right: which items answer which queries, by the captions.
         own: which item was meant; the first stage may have others before it.
         weight: of each query.
@@ -91,9 +101,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Seen:
-    """What one query sees of one index: its best items and the evidence."""
+    """What one query sees of one index: its best items and the evidence.
+
+    ``index`` is the size that was wanted; a photo that is asked with is not in it.
+    """
 
     query: int
+    index: int
     size: int
     evidence: Evidence
     similarities: NDArray[np.float32]
@@ -117,7 +131,7 @@ def main() -> None:
     kinds, written, patterns = read_queries()
     vectors = encoder.encode_texts(written)
     parameters: dict[str, Any] = {"answered": {}}
-    for task in tasks(data, kinds, vectors, patterns):
+    for task in tasks(data, kinds, written, vectors, patterns):
         parameters[task.name] = {}
         for levels in (True, False):
             if levels and task.asked is task.found is Medium.PICTURE:
@@ -140,6 +154,10 @@ def is_main(task: Task, seen: Sequence[Seen]) -> bool:
 
 def read(folder: Path, encoder: DualEncoder, cache: Path | None) -> Data:
     names = (folder / "dev.txt").read_text().split()
+    others = (folder / "train.txt").read_text().split()
+    # In the order of their names, photos of one photographer would come together.
+    np.random.default_rng(2).shuffle(others)
+    names = [*names[:WHOLE], *others[: max(LARGER) - WHOLE]]
     captions: dict[str, list[str]] = {}
     with (folder / "captions.tsv").open(encoding="utf-8") as lines:
         for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
@@ -158,7 +176,7 @@ def read(folder: Path, encoder: DualEncoder, cache: Path | None) -> Data:
     photos, texts, chance = (
         v.astype(np.float16).astype(np.float32) for v in (photos, texts, chance)
     )
-    return Data(names, said, photos, texts.reshape(len(names), 5, -1), Chance(chance))
+    return Data(said, photos, texts.reshape(len(names), 5, -1), Chance(chance))
 
 
 def encode_photos(encoder: DualEncoder, paths: Sequence[Path]) -> NDArray[np.float32]:
@@ -180,41 +198,53 @@ def read_queries() -> tuple[list[str], list[str], list[str]]:
 
 
 def tasks(
-    data: Data, kinds: Sequence[str], written: NDArray[np.float32], patterns: Sequence[str]
+    data: Data,
+    kinds: Sequence[str],
+    queries: Sequence[str],
+    written: NDArray[np.float32],
+    patterns: Sequence[str],
 ) -> Iterator[Task]:
     """Each medium asked for each medium."""
     judge = CaptionJudge(data.captions)
-    count = len(data.names)
-    drawn = np.sort(np.random.default_rng(1).choice(count * 4, 600, replace=False))
+    count = len(data.captions)
+    drawn = np.sort(np.random.default_rng(1).choice(WHOLE * 4, 600, replace=False))
     photo, which = drawn // 4, drawn % 4 + 1  # the first caption is an item of the texts
     vectors = np.concatenate([written, data.texts[photo, which]])
     saying = [judge.saying(data.captions[p][w]) for p, w in zip(photo, which, strict=True)]
     nothing = np.zeros(count, dtype=bool)
-    by_pattern = [judge.matching(p) if p else nothing for p in patterns]
+    dev = np.arange(count) < WHOLE
+    by_pattern = [judge.matching(p) & dev if p else nothing for p in patterns]
     own = np.array([*by_pattern, *(np.arange(count) == p for p in photo)])
-    mentioned = [judge.matching(p, said_by=1) if p else nothing for p in patterns]
     weight = np.concatenate([kind_weights(kinds), np.full(len(drawn), CAPTIONS / len(drawn))])
     text, picture = Medium.TEXT, Medium.PICTURE
 
+    # What would answer a query that nothing in dev answers, it must not see.
+    mentioned = [
+        judge.matching(p, said_by=1) if p else judge.touching(query) & ~dev
+        for p, query in zip(patterns, queries, strict=True)
+    ]
     right = np.array([*mentioned, *saying]) | own
     yield Task(text, picture, vectors, data.photos, right, own, weight)
     firsts = [five[0] for five in data.captions]
-    in_first = [np.array([bool(p and re.search(p, c.lower())) for c in firsts]) for p in patterns]
+    in_first = [
+        np.array([bool(re.search(p, c.lower())) for c in firsts]) if p else answering
+        for p, answering in zip(patterns, mentioned, strict=True)
+    ]
     right = np.array([*in_first, *saying]) | own
     yield Task(text, text, vectors, data.texts[:, 0], right, own, weight)
 
-    asked = np.arange(0, count, 3)
+    asked = np.arange(0, WHOLE, 3)
     even = np.full(len(asked), (SHORT + CAPTIONS) / len(asked))
-    said = np.array([judge.saying(first) for first in firsts])  # caption, photo
     same = np.eye(count, dtype=bool)[asked]
-    queries = data.photos[asked]
-    yield Task(picture, text, queries, data.texts[:, 0], said.T[asked] | same, same, even)
+    vectors = data.photos[asked]
+    says_of = np.array([judge.saying(first)[asked] for first in firsts]).T  # photo, caption
+    yield Task(picture, text, vectors, data.texts[:, 0], says_of | same, same, even)
     alike = np.array(
         [np.sum([judge.saying(c) for c in data.captions[p]], axis=0) >= SAID_BY for p in asked]
     )
     # A photo that is asked with is not in the index.
     similar = np.array(alike & ~same)
-    yield Task(picture, picture, queries, data.photos, similar, similar, even)
+    yield Task(picture, picture, vectors, data.photos, similar, similar, even)
 
 
 def kind_weights(kinds: Sequence[str]) -> Floats:
@@ -253,24 +283,31 @@ def look(task: Task, chance: Chance | None) -> Iterator[Seen]:
     similarities = task.queries @ task.items.T
     judged_by = task.items if task.asked is Medium.TEXT else task.queries
     levels = None if chance is None else Levels.of(chance, judged_by)
-    for size in SIZES:
+    for size in (*SIZES, *LARGER):
         for query in range(len(task.queries)):
-            chosen = np.arange(len(task.items))
-            if size < len(task.items):
-                chosen = random.choice(len(task.items), size, replace=False)
-                answers = np.flatnonzero(task.own[query])
-                if len(answers) and random.random() < ANSWER_PUT:
-                    chosen[0] = random.choice(answers)
-                chosen = np.unique(chosen)
+            chosen = index_of(task, query, size, random)
             if task.asked is task.found is Medium.PICTURE:
                 chosen = chosen[similarities[query, chosen] < 0.999]  # itself
             if len(chosen):
-                yield seen_of(task, query, similarities[query], chosen, levels)
+                yield seen_of(task, query, size, similarities[query], chosen, levels)
+
+
+def index_of(task: Task, query: int, size: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """The items of one index that a query is asked of, ascending."""
+    if size < WHOLE:
+        chosen = random.choice(WHOLE, size, replace=False)
+        answers = np.flatnonzero(task.own[query, :WHOLE])
+        if len(answers) and random.random() < ANSWER_PUT:
+            chosen[0] = random.choice(answers)
+        return np.unique(chosen)
+    added = WHOLE + np.flatnonzero(~task.right[query, WHOLE:])
+    return np.concatenate([np.arange(WHOLE), added[: size - WHOLE]])
 
 
 def seen_of(
     task: Task,
     query: int,
+    index: int,
     similarities: NDArray[np.float32],
     chosen: NDArray[np.int64],
     known: Levels | None,
@@ -290,6 +327,7 @@ def seen_of(
     evidence = Evidence.of(best, levels, mean=scale.mean, unit=unit, items=len(chosen))
     return Seen(
         query,
+        index,
         len(chosen),
         evidence,
         best[:K],
@@ -403,46 +441,58 @@ def judge(calibration: Calibration, one: Seen) -> tuple[float, Floats]:
 def measures(
     task: Task, seen: Sequence[Seen], judged: Sequence[tuple[float, Floats]], first: Mask
 ) -> dict[str, float]:
-    """Expected calibration errors, and, over all of dev, what thresholds keep and let through."""
+    """Expected calibration errors, and what thresholds keep and let through."""
     found: dict[str, float] = {}
-    largest = max(one.size for one in seen)
-    for size in SIZES:
-        pairs = [
-            (one, p)
-            for one, (_, p) in zip(seen, judged, strict=True)
-            if not first[one.query] and (one.size == size or size >= largest == one.size)
-        ]
-        p, right, own, weight = columns(task, pairs)
+    judged_at = {
+        size: [(one, a, p) for one, (a, p) in zip(seen, judged, strict=True) if one.index == size]
+        for size in (*SIZES, *LARGER)
+    }
+    for size, whole in judged_at.items():
+        others = [(one, p) for one, _, p in whole if not first[one.query]]
+        p, right, own, weight = columns(task, others)
         found[f"calibration error, {size} items"] = calibration_error(p, right, weight)
-        if size == SIZES[-1]:
+        if size == WHOLE:
             found[f"the same, own photo alone, {size} items"] = calibration_error(p, own, weight)
-    whole = [(one, a, p) for one, (a, p) in zip(seen, judged, strict=True) if one.size == largest]
-    unanswerable = [(one, a, p) for one, a, p in whole if not task.own[one.query].any()]
-    if not unanswerable:
-        return found
-    answered = np.array([a for one, a, _ in unanswerable if first[one.query]])
-    threshold = float(np.quantile(answered, ALLOWED, method="higher"))
-    found[THRESHOLD] = threshold
-    found["unanswerable that get an answer"] = float(
-        np.mean([a > threshold for one, a, _ in unanswerable if not first[one.query]])
-    )
-    for floor in (0.0, RELEVANT, 2 * RELEVANT):
-        kept, reached, shown, weights = [], [], [], []
-        for one, a, p in whole:
-            if first[one.query] or not task.own[one.query].any():
-                continue
-            visible = (p >= floor) & (a > threshold)
-            reached.append(bool(one.own.any()))
-            kept.append(bool((one.own & visible).any()))
-            shown.append(int(visible.sum()))
-            weights.append(task.weight[one.query])
-        kept_, reached_, weights_ = np.array(kept), np.array(reached), np.array(weights)
-        of = f"relevance from {floor:.2f}"
-        found[f"keep the right one of the first ten, {of}"] = float(
-            np.average(kept_[reached_], weights=weights_[reached_])
+    fitted = [
+        a for one, a, _ in judged_at[WHOLE] if first[one.query] and not task.own[one.query].any()
+    ]
+    if fitted:
+        threshold = float(np.quantile(fitted, ALLOWED, method="higher"))
+        found[THRESHOLD] = threshold
+        for size in (100, 300, WHOLE, *LARGER):
+            found |= gated(task, judged_at[size], first, threshold, f"{size} items")
+    return found
+
+
+def gated(
+    task: Task,
+    whole: Sequence[tuple[Seen, float, Floats]],
+    first: Mask,
+    threshold: float,
+    where: str,
+) -> dict[str, float]:
+    """What a threshold lets through and keeps of the queries that it was not chosen on."""
+    others = [judged for judged in whole if not first[judged[0].query]]
+    unanswerable = [a > threshold for one, a, _ in others if not task.own[one.query].any()]
+    found = {f"unanswerable that get an answer, {where}": float(np.mean(unanswerable))}
+    asked = [
+        judged for judged in others if judged[0].answerable and task.own[judged[0].query].any()
+    ]
+    weights = np.array([task.weight[one.query] for one, _, _ in asked])
+    reached = np.array([bool(one.own.any()) for one, _, _ in asked])
+    for floor in FLOORS:
+        visible = [(p >= floor) & (a > threshold) for _, a, p in asked]
+        kept = np.array(
+            [bool((one.own & v).any()) for (one, _, _), v in zip(asked, visible, strict=True)]
         )
-        found[f"keep the right one, of all, {of}"] = float(np.average(kept_, weights=weights_))
-        found[f"shown of ten, {of}"] = float(np.average(shown, weights=weights_))
+        of = f"{where}, relevance from {floor:.2f}"
+        found[f"keep the right one of the first ten, {of}"] = float(
+            np.average(kept[reached], weights=weights[reached])
+        )
+        found[f"keep the right one, of all, {of}"] = float(np.average(kept, weights=weights))
+        found[f"shown of ten, {of}"] = float(
+            np.average([v.sum() for v in visible], weights=weights)
+        )
     return found
 
 
@@ -465,11 +515,10 @@ def calibration_error(p: Floats, right: Mask, weight: Floats, *, bins: int = 10)
 def reliability(
     task: Task, seen: Sequence[Seen], judged: Sequence[tuple[float, Floats]], of: Mask
 ) -> tuple[Floats, Mask, Floats]:
-    largest = max(one.size for one in seen)
     pairs = [
         (one, p)
         for one, (_, p) in zip(seen, judged, strict=True)
-        if of[one.query] and one.size == largest
+        if of[one.query] and one.index == WHOLE
     ]
     p, right, _, weight = columns(task, pairs)
     return p, right, weight

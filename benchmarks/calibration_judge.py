@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ENOUGH = 0.6
+RARE = 0.01  # of the photos hold a rare word, at most
 SAID_BY = 2
 """So many of a photo's five captions must match the pattern of a short query."""
 
@@ -52,6 +53,13 @@ class CaptionJudge:
         total = weights.sum() + unknown * np.log(len(self._holds))
         held = self._holds[:, columns] @ weights
         return held >= ENOUGH * max(total, 1e-9)
+
+    def touching(self, query: str) -> NDArray[np.bool_]:
+        """Which photos may answer a query: they say enough or a rare word of it, (photos,)."""
+        rare = np.log(1 / RARE)
+        columns = [self._column[s] for s in stems(query) if s in self._column]
+        columns = [column for column in columns if self._rarity[column] > rare]
+        return self.saying(query) | self._holds[:, columns].any(axis=1)
 
     def matching(self, pattern: str, *, said_by: int = SAID_BY) -> NDArray[np.bool_]:
         """Which photos have so many captions that match a regular expression, shape (photos,)."""
