@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mmsearch.items import Duplicate, Duplicates, Failure, Hit, MediaInfo, Status
+from mmsearch.items import Duplicate, Duplicates, Failure, Hit, IndexReport, MediaInfo, Status
 
 if TYPE_CHECKING:
     from mmsearch.search.explain.explanation import (
@@ -63,6 +63,19 @@ def info_as_json(info: MediaInfo) -> dict[str, Any]:
 def failures_as_json(failed: Sequence[Failure]) -> list[dict[str, str]]:
     """Files that could not be read, or are left out."""
     return [{"path": str(failure.path), "reason": failure.reason} for failure in failed]
+
+
+def report_as_json(report: IndexReport) -> dict[str, Any]:
+    """What an indexing run did."""
+    return {
+        "added": report.added,
+        "updated": report.updated,
+        "removed": report.removed,
+        "unchanged": report.unchanged,
+        "failed": failures_as_json(report.failed),
+        "seconds": round(report.seconds, 3),
+        "items_per_second": round(report.items_per_second, 1),
+    }
 
 
 def status_as_json(status: Status) -> dict[str, Any]:
