@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 _BLOCK = 1024  # vectors at once; FAISS keeps only the best of their products
+_FEW = 512  # of so few all products are kept: importing FAISS would take longer
 
 
 def nearest_neighbours(
@@ -28,6 +28,13 @@ def nearest_neighbours(
     """
     vectors = np.ascontiguousarray(vectors)
     count = min(count, len(vectors))
+    if len(vectors) <= _FEW:
+        if len(vectors):
+            nearest = np.argsort(-(vectors @ vectors.T), axis=1, kind="stable")[:, :count]
+            yield np.arange(len(vectors)), nearest
+        return
+    import faiss
+
     for start in range(0, len(vectors), _BLOCK):
         block = vectors[start : start + _BLOCK]
         _, found = faiss.knn(block, vectors, count, metric=faiss.METRIC_INNER_PRODUCT)
