@@ -22,6 +22,7 @@ DEFAULT_MAX_MEGAPIXELS = 200.0
 """Enough for the largest phone and medium format cameras; about 0.8 GB of pixels."""
 
 _FOLDERS = ("data_dir", "encoders", "cache")
+_MOST_JOBS = 1024
 _BARE_NAME = re.compile(r"[A-Za-z0-9_-]+")
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9}) ?(ms|s)?", re.ASCII)
 
@@ -35,6 +36,7 @@ class Settings:
         model: the encoder that new indexes are made with.
         device: ``auto``, ``cpu`` or ``cuda``.
         max_megapixels: larger images are refused.
+        jobs: how many processor cores indexing uses; None for all.
         exclude: glob patterns of files and folders to leave out.
         ocr: whether the text in photos is read; None keeps what an index has.
         speech_model: recognises speech in recordings and videos.
@@ -51,6 +53,7 @@ class Settings:
     model: str = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
+    jobs: int | None = None
     exclude: tuple[str, ...] = ()
     ocr: bool | None = None
     speech_model: str = "auto"
@@ -157,6 +160,8 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
         if not 0 < number < float("inf"):
             raise SettingsError(f"{origin} must be a number above 0, not {value!r}.")
         return number
+    if name == "jobs":
+        return _count(value, origin)
     if name == "ocr":
         return _truth(value, origin)
     if name == "budget":
@@ -174,6 +179,13 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
             f"{origin} must be auto, kitty, iterm2, sixel or blocks, not {value!r}."
         )
     return value
+
+
+def _count(value: Any, origin: str) -> int:
+    word = str(value).strip()
+    if isinstance(value, bool) or not word.isdecimal() or not 0 < int(word) <= _MOST_JOBS:
+        raise SettingsError(f"{origin} must be a whole number from 1 to {_MOST_JOBS}.")
+    return int(word)
 
 
 def _seconds(value: Any, origin: str) -> float:

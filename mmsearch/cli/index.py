@@ -80,6 +80,16 @@ def index(
     speech_model: SpeechModelOption = None,
     max_megapixels: MegapixelsOption = None,
     device: DeviceOption = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            metavar="N",
+            help="How many processor cores to use.  [default: all]",
+            show_default=False,
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Make photos, captions, recordings and videos searchable, or bring an index up to date.
@@ -94,6 +104,7 @@ def index(
         exclude=tuple(exclude) if exclude else None,
         ocr=ocr,
         speech_model=speech_model,
+        jobs=jobs,
     )
     given = paths or []
     if captions and not given:
@@ -105,6 +116,7 @@ def index(
         with _open_or_create(settings, given, change_model=model is not None) as opened:
             opened.max_megapixels = settings.max_megapixels
             opened.speech_model = settings.speech_model
+            opened.jobs = settings.jobs
             if not given and not opened.status().sources:
                 raise typer.BadParameter("name a folder or file: this index has no sources yet.")
             with progress_bar("Indexing", " files") as progress:
@@ -143,6 +155,7 @@ def _open_or_create(settings: Settings, paths: list[Path], *, change_model: bool
         return mmsearch.create(where, model=settings.model, device=settings.device)
     if change_model and settings.model != "auto":
         opened.max_megapixels = settings.max_megapixels
+        opened.jobs = settings.jobs
         with progress_bar("Re-encoding", " items") as progress:
             opened.reencode(settings.model, progress=progress)
     return opened

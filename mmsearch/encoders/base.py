@@ -281,3 +281,27 @@ class RegionEncoder(DualEncoder, Protocol):
 def encode_regions(encoder: DualEncoder, pixels: Pixels) -> Regions | None:
     """The regions of one image; None where the encoder does not show any."""
     return encoder.encode_regions(pixels) if isinstance(encoder, RegionEncoder) else None
+
+
+@runtime_checkable
+class PreparedEncoder(DualEncoder, Protocol):
+    """A dual encoder that can get ready for many images.
+
+    Optional: what takes seconds to prepare pays off over thousands of images and not over ten.
+    """
+
+    def expect_images(self, count: int, cores: int) -> None:
+        """Tells how many images are about to be embedded.
+
+        ``batch_size`` may be another one after that. Embeddings stay the same up to rounding.
+
+        Args:
+            count: of images.
+            cores: how many processor cores to use, for these images and until it is called again.
+        """
+
+
+def expect_images(encoder: DualEncoder, count: int, cores: int) -> None:
+    """Tells an encoder how many images are about to come, if it wants to know."""
+    if isinstance(encoder, PreparedEncoder):
+        encoder.expect_images(count, cores)

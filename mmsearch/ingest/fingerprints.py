@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mmsearch.catalog.looks import photos_without_fingerprint
+from mmsearch.cores import usable_cores
 from mmsearch.errors import MediaError, StorageError
 from mmsearch.index import IndexDirectory
+from mmsearch.ingest.decoders import Decoders
 from mmsearch.ingest.ledger import COMMIT_CHANGES
 from mmsearch.ingest.overlap import map_ahead
+from mmsearch.ingest.photo import PhotoWish
 from mmsearch.ingest.run import Progress
 from mmsearch.media.files import content_hash, read_bytes
-from mmsearch.media.fingerprint import MIN_SIZE, fingerprint
-from mmsearch.media.image import read_image
 
 _Photo: TypeAlias = tuple[int, Path, str]
 
@@ -55,25 +56,25 @@ def add_fingerprints(
         if not photos_without_fingerprint(reader):
             return
 
+    cores = usable_cores()
+    wish = PhotoWish(None, max_megapixels, fingerprint=True)
+
     def read(photo: _Photo) -> bytes | None:
         _, path, content = photo
         try:
             data = read_bytes(path)
             if content_hash(data) != content:
                 return None
-            decoded = read_image(
-                data, suffix=path.suffix, max_megapixels=max_megapixels, min_size=MIN_SIZE
-            )
+            return decode(data, path.suffix, wish).fingerprint
         except MediaError:
             return None
-        return fingerprint(decoded.image)
 
-    with directory.writing() as catalog:
+    with directory.writing() as catalog, Decoders(cores) as decode:
         with directory.reading() as reader:  # once more: nobody else writes from here on
             photos = photos_without_fingerprint(reader)
         progress(0, len(photos))
         done = 0
-        with closing(map_ahead(read, photos, batch=COMMIT_CHANGES)) as results:
+        with closing(map_ahead(read, photos, batch=COMMIT_CHANGES, workers=cores)) as results:
             while group := list(islice(results, COMMIT_CHANGES)):
                 found = {asset: data for (asset, _, _), data in group if data is not None}
                 if found:

@@ -35,6 +35,7 @@ class Request:
             now on.
         ocr: whether the text in these sources' photos is read from now on; None keeps what was.
         max_megapixels: larger images are recorded as failures.
+        jobs: how many processor cores to use; None for all.
         changed: absolute paths in known sources; only what may be different because of them is
             looked at. None for everything that is asked for.
         is_busy: which files are still being written; they are left as they are.
@@ -45,6 +46,7 @@ class Request:
     caption_files: Sequence[Path] = ()
     ocr: bool | None = None
     max_megapixels: float = 0.0
+    jobs: int | None = None
     changed: Sequence[Path] | None = None
     is_busy: IsBusy = never_busy
 
@@ -93,7 +95,7 @@ def update_index(
                     raise
                 # One drive that is not plugged in does not keep the others from being updated.
                 tally.fail(scope.root, str(error))
-        run = Run(Ledger(catalog, tally), models, request.max_megapixels)
+        run = Run(Ledger(catalog, tally), models, request.max_megapixels, request.jobs)
         run.execute(plans, progress or no_progress)
         ensure_background(catalog, models.encoder)
     return tally.report()

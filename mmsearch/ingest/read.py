@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mmsearch.catalog.records import ContentKey, FileState
 from mmsearch.encoders.base import ImageTransform
@@ -12,16 +12,18 @@ from mmsearch.errors import MediaError
 from mmsearch.ingest.companions import Said, what_others_say
 from mmsearch.ingest.drafts import Draft, text_drafts
 from mmsearch.ingest.jobs import Job
+from mmsearch.ingest.photo import Photo, PhotoWish, decode_photo
 from mmsearch.items import MediaInfo, Modality, Passage
-from mmsearch.media import fingerprint as fingerprints
 from mmsearch.media.files import content_hash, hash_file, read_bytes
 from mmsearch.media.formats import MediaKind
-from mmsearch.media.image import read_image
 from mmsearch.media.passages import Fits
 from mmsearch.media.text import read_text_file
 
 if TYPE_CHECKING:
     from mmsearch.media.ocr import TextReader
+
+DecodePhoto: TypeAlias = Callable[[bytes, str, PhotoWish], Photo]
+"""As `mmsearch.ingest.photo.decode_photo`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class FileReader:
         max_megapixels: larger images are refused.
         text_reader: reads the text in a picture, for jobs that ask for it.
         embedded: contents that need not be decoded.
+        decode: decodes photos.
     """
 
     transform: ImageTransform
@@ -85,6 +88,7 @@ class FileReader:
     max_megapixels: float
     text_reader: TextReader | None = None
     embedded: Container[ContentKey] = frozenset()
+    decode: DecodePhoto = decode_photo
 
     def __call__(self, job: Job) -> Reading:
         """Reads one file; what is wrong with it is returned, not raised."""
@@ -114,19 +118,15 @@ class FileReader:
 
     def _photo(self, job: Job, file: FileState, data: bytes) -> Content:
         text_reader = self.text_reader if job.ocr else None
-        sizes = [(self.transform.width, self.transform.height), fingerprints.MIN_SIZE]
-        if text_reader:
-            sizes.append(text_reader.min_size)
-        width, height = (max(sides) for sides in zip(*sizes, strict=True))
-        decoded = read_image(
-            data,
-            suffix=job.location.suffix,
-            max_megapixels=self.max_megapixels,
-            min_size=(width, height),
+        wish = PhotoWish(
+            self.transform,
+            self.max_megapixels,
+            fingerprint=True,
+            picture_size=text_reader.min_size if text_reader else None,
         )
-        drafts = [Draft(Modality.IMAGE, pixels=self.transform(decoded.image))]
-        drafts += text_drafts(Modality.CAPTION, decoded.captions, self.fits)
-        if text_reader:
-            drafts += text_drafts(Modality.OCR, text_reader.blocks(decoded.image), self.fits)
-        looks = fingerprints.fingerprint(decoded.image)
-        return Content(file, decoded.info, tuple(drafts), looks)
+        photo = self.decode(data, job.location.suffix, wish)
+        drafts = [Draft(Modality.IMAGE, pixels=photo.pixels)]
+        drafts += text_drafts(Modality.CAPTION, photo.captions, self.fits)
+        if text_reader and photo.picture:
+            drafts += text_drafts(Modality.OCR, text_reader.blocks(photo.picture), self.fits)
+        return Content(file, photo.info, tuple(drafts), photo.fingerprint)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import TypeAlias
@@ -13,17 +14,20 @@ import numpy as np
 
 from mmsearch.catalog.catalog import Catalog
 from mmsearch.catalog.records import ItemToEncode, StoredEncoder
-from mmsearch.encoders.base import DualEncoder, ImageTransform, Pixels
+from mmsearch.cores import usable_cores
+from mmsearch.encoders.base import DualEncoder, ImageTransform, Pixels, expect_images
 from mmsearch.errors import MediaError
 from mmsearch.index import IndexDirectory
 from mmsearch.ingest.background import ensure_background
+from mmsearch.ingest.decoders import READING, Decoders
 from mmsearch.ingest.drafts import TEXT_BATCH
 from mmsearch.ingest.ledger import COMMIT_CHANGES
 from mmsearch.ingest.overlap import map_ahead
+from mmsearch.ingest.photo import PhotoWish
+from mmsearch.ingest.read import DecodePhoto
 from mmsearch.ingest.run import Progress, no_progress
 from mmsearch.items import Modality
 from mmsearch.media.files import content_hash, read_bytes
-from mmsearch.media.image import read_image
 from mmsearch.media.video import frames_at
 
 Picture: TypeAlias = tuple[ItemToEncode, Pixels]
@@ -43,6 +47,7 @@ def reencode(
     stored: StoredEncoder,
     *,
     max_megapixels: float,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Embeds every item anew and then makes ``encoder`` the index's own.
@@ -57,6 +62,7 @@ def reencode(
         encoder: the new encoder.
         stored: its identity, as the catalog keeps it.
         max_megapixels: larger images are recorded as failures.
+        jobs: how many cores to use; None for all.
         progress: told how many items are done.
 
     Raises:
@@ -64,7 +70,7 @@ def reencode(
     """
     with directory.writing() as catalog:
         row = catalog.begin_encoder(stored)
-        run = _Reencoding(catalog, encoder, row, max_megapixels, progress or no_progress)
+        run = _Reencoding(catalog, encoder, row, max_megapixels, jobs, progress or no_progress)
         run.execute()
         ensure_background(catalog, lambda: encoder)
 
@@ -78,8 +84,10 @@ class _Reencoding:
         encoder: DualEncoder,
         row: int,
         max_megapixels: float,
+        jobs: int | None,
         progress: Progress,
     ) -> None:
+        self._cores = jobs or usable_cores()
         self._catalog = catalog
         self._encoder = encoder
         self._row = row
@@ -109,7 +117,19 @@ class _Reencoding:
             self._count(len(batch))
 
     def _encode_photos(self, items: Sequence[ItemToEncode]) -> None:
-        results = map_ahead(self._read_photo, items, batch=self._encoder.batch_size)
+        expect_images(self._encoder, len(items), self._cores)
+        with Decoders.for_photos(len(items), self._cores) as decode:
+            results = map_ahead(
+                partial(self._read_photo, decode),
+                items,
+                batch=self._encoder.batch_size,
+                workers=self._cores + READING,
+            )
+            self._encode_read_photos(results)
+
+    def _encode_read_photos(
+        self, results: Generator[tuple[ItemToEncode, _Photo | MediaError], None, None]
+    ) -> None:
         with closing(results):
             while group := list(islice(results, COMMIT_CHANGES)):
                 photos = [(item, photo) for item, photo in group if isinstance(photo, _Photo)]
@@ -123,19 +143,15 @@ class _Reencoding:
                         change.forget_content(asset)
                 self._count(len(group))
 
-    def _read_photo(self, item: ItemToEncode) -> _Photo | MediaError:
-        transform = self._encoder.transform
+    def _read_photo(self, decode: DecodePhoto, item: ItemToEncode) -> _Photo | MediaError:
+        wish = PhotoWish(self._encoder.transform, self._max_megapixels)
         try:
             data = read_bytes(item.path)
-            decoded = read_image(
-                data,
-                suffix=item.path.suffix,
-                max_megapixels=self._max_megapixels,
-                min_size=(transform.width, transform.height),
-            )
+            photo = decode(data, item.path.suffix, wish)
         except MediaError as error:
             return error
-        return _Photo(transform(decoded.image), content_hash(data))
+        assert photo.pixels is not None
+        return _Photo(photo.pixels, content_hash(data))
 
     def _encode_frames(self, items: Sequence[ItemToEncode]) -> None:
         """Reads the frames of one video after the other again."""

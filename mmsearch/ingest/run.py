@@ -1,4 +1,4 @@
-"""Executes plans: reads files ahead in threads, encodes in batches, commits in groups.
+"""Executes plans: reads files ahead, encodes in batches, commits in groups.
 
 Photos, texts and what other files say of an asset come first; recordings and videos follow one
 by one, for each of them keeps all cores busy.
@@ -12,14 +12,24 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
 
-from mmsearch.encoders.base import DualEncoder
+from mmsearch.cores import usable_cores
+from mmsearch.encoders.base import DualEncoder, expect_images
+from mmsearch.ingest.decoders import READING, Decoders
 from mmsearch.ingest.embedder import Embedder
 from mmsearch.ingest.jobs import Job
 from mmsearch.ingest.ledger import Entry, Ledger
 from mmsearch.ingest.overlap import map_ahead
 from mmsearch.ingest.plan import Plan
-from mmsearch.ingest.read import Content, FileReader, KnownContent, Reading, Unreadable
+from mmsearch.ingest.read import (
+    Content,
+    DecodePhoto,
+    FileReader,
+    KnownContent,
+    Reading,
+    Unreadable,
+)
 from mmsearch.ingest.timed import TimedMediaReader
+from mmsearch.media.formats import MediaKind
 
 if TYPE_CHECKING:
     from mmsearch.media.ocr import TextReader
@@ -52,10 +62,13 @@ class Models:
 class Run:
     """One indexing run over the plans of one or more scopes."""
 
-    def __init__(self, ledger: Ledger, models: Models, max_megapixels: float) -> None:
+    def __init__(
+        self, ledger: Ledger, models: Models, max_megapixels: float, jobs: int | None
+    ) -> None:
         self._ledger = ledger
         self._models = models
         self._max_megapixels = max_megapixels
+        self._cores = jobs or usable_cores()
 
     @cached_property
     def _encoder(self) -> DualEncoder:
@@ -88,22 +101,27 @@ class Run:
 
     def _read_short(self, jobs: Sequence[Job], progress: Callable[[int], None]) -> list[Job]:
         """Reads photos and texts; returns recordings that turn out to need more than that."""
-        read = self._file_reader(jobs)
-        results = map_ahead(read, jobs, batch=self._encoder.batch_size)
+        photos = sum(job.reads_content and job.kind is MediaKind.PHOTO for job in jobs)
+        expect_images(self._encoder, photos, self._cores)
         long = []
         done = 0
-        with closing(results), Embedder(self._ledger, self._encoder) as embedder:
-            for job, reading in results:
-                if job.is_timed and self._ledger.needs_recognition(job, reading.said):
-                    long.append(replace(job, reads_content=True))
-                    continue
-                for entry in self._entries(job, reading, read):
-                    embedder.add(entry)
-                done += 1
-                progress(done)
+        with Decoders.for_photos(photos, self._cores) as decode:
+            read = self._file_reader(jobs, decode)
+            results = map_ahead(
+                read, jobs, batch=self._encoder.batch_size, workers=self._cores + READING
+            )
+            with closing(results), Embedder(self._ledger, self._encoder) as embedder:
+                for job, reading in results:
+                    if job.is_timed and self._ledger.needs_recognition(job, reading.said):
+                        long.append(replace(job, reads_content=True))
+                        continue
+                    for entry in self._entries(job, reading, read):
+                        embedder.add(entry)
+                    done += 1
+                    progress(done)
         return long
 
-    def _file_reader(self, jobs: Sequence[Job]) -> FileReader:
+    def _file_reader(self, jobs: Sequence[Job], decode: DecodePhoto) -> FileReader:
         reads_text = any(job.ocr for job in jobs)
         text_reader = self._models.text_reader() if reads_text else None
         return FileReader(
@@ -112,6 +130,7 @@ class Run:
             max_megapixels=self._max_megapixels,
             text_reader=text_reader,
             embedded=self._ledger.held,
+            decode=decode,
         )
 
     def _entries(self, job: Job, reading: Reading, read: FileReader) -> Iterator[Entry]:
