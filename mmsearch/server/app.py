@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from mmsearch import __version__
 from mmsearch.errors import SettingsError
 from mmsearch.library import Index
-from mmsearch.server import health, items, media, page, search, security, understand
+from mmsearch.server import health, items, jobs, media, page, search, security, understand
 from mmsearch.server import indexes as index_routes
 from mmsearch.server.errors import add_error_handlers
 from mmsearch.server.observe import Observer
@@ -50,6 +50,7 @@ def create_app(indexes: Mapping[str, Index], *, options: ServerOptions | None = 
     app.include_router(understand.router())
     app.include_router(items.router())
     app.include_router(media.router())
+    app.include_router(jobs.router())
     app.include_router(index_routes.router())
     app.include_router(security.router())
     app.include_router(health.router())

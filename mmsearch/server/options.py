@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from pathlib import Path
 
 from mmsearch.errors import SettingsError
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
@@ -28,6 +29,9 @@ class ServerOptions:
         fetch_urls: whether images may be given by URL; never of private addresses.
         threads: requests that are worked on at the same time.
         max_waiting: requests that are accepted at the same time; more are told to come back.
+        allow_index: folders below which callers may have anything indexed, beside the sources
+            that an index has already.
+        watch: whether the indexes are kept current while files change.
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +45,8 @@ class ServerOptions:
     fetch_urls: bool = False
     threads: int = 32
     max_waiting: int = 512
+    allow_index: tuple[Path, ...] = ()
+    watch: bool = False
 
     def __post_init__(self) -> None:
         if self.token is not None and not self.token:

@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Request
 
 from mmsearch.errors import IndexNotFoundError
 from mmsearch.library import Index
+from mmsearch.server.jobqueue import JobQueue
 from mmsearch.server.observe import Metrics
 from mmsearch.server.options import ServerOptions
 
@@ -29,12 +30,14 @@ class ServerState:
         options: how the server runs.
         metrics: what it counts.
         ready: names of the indexes that can be searched without loading anything.
+        jobs: what is being indexed, and waits for it.
     """
 
     indexes: Mapping[str, Index]
     options: ServerOptions
     metrics: Metrics = field(default_factory=Metrics)
     ready: set[str] = field(default_factory=set)
+    jobs: JobQueue = field(default_factory=JobQueue)
 
     @property
     def default(self) -> str:
