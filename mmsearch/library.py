@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mmsearch.search.explain.explanation import Explanation
     from mmsearch.search.rerank.base import Reranker
     from mmsearch.search.rerank.registry import LoadedRerankers
+    from mmsearch.search.together import TextsTogether
 
 StrPath = str | os.PathLike[str]
 
@@ -108,6 +109,13 @@ class Index:
         self._encoder = encoder
         self._loading = threading.Lock()
         self._device: Device = device
+
+    @cached_property
+    def together(self) -> TextsTogether:
+        """Encodes the texts of searches from several threads in batches, and tells their sizes."""
+        from mmsearch.search.together import TextsTogether
+
+        return TextsTogether()
 
     @property
     def path(self) -> Path:
@@ -330,6 +338,7 @@ class Index:
             diverse=diverse,
             min_relevance=min_relevance,
             max_megapixels=self.max_megapixels,
+            together=self.together,
         )
         return Hits(hits)
 

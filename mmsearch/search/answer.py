@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,8 +20,10 @@ from mmsearch.search.duplicates.fold import BELOW, Copies, Retrieve, retrieve_di
 from mmsearch.search.feedback import with_feedback
 from mmsearch.search.language.tree import Question
 from mmsearch.search.query import Query, read_query
+from mmsearch.search.ranked import ranked
 from mmsearch.search.retrieve import retrieve
 from mmsearch.search.sought import Sought, embed_question, picture_of, with_items
+from mmsearch.search.together import TextsTogether
 from mmsearch.search.words import Words
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def answer(
     diverse: bool,
     min_relevance: float,
     max_megapixels: float,
+    together: TextsTogether,
 ) -> list[Hit]:
     """The best k hits; the first stage's, and a notice, where the reranker fails on them.
 
@@ -65,6 +67,7 @@ def answer(
         diverse: hits differ from each other.
         min_relevance: hits that are less likely to answer are passed over.
         max_megapixels: larger images are refused.
+        together: encodes the texts of queries that are asked at the same time.
 
     Raises:
         QueryError: k is not positive, a filter matches nothing, or the query is a recording.
@@ -83,7 +86,12 @@ def answer(
         encoder = encoder_at_hand()
         reranker = None if reranker_for is None else reranker_for(encoder)
         depth = max(k * DEPTH if diverse else k, 0 if reranker is None else reranker.depth)
-        embedded = embed_question(question, encoder, max_megapixels=max_megapixels)
+        embedded = embed_question(
+            question,
+            encoder,
+            max_megapixels=max_megapixels,
+            encode_texts=partial(together.encode, encoder),
+        )
         with directory.snapshot() as snapshot:
             if snapshot.encoder.id != encoder.id:
                 continue
@@ -111,7 +119,7 @@ def answer(
     if diverse:
         likely = sum(map(is_shown, hits))  # none that is no answer only because it is different
         hits = diversify(hits[: max(k, likely)], vectors, k)
-    return [replace(hit, rank=rank) for rank, hit in enumerate(hits[:k], 1)]
+    return ranked(hits[:k])
 
 
 def _retrieved(

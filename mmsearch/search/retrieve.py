@@ -12,6 +12,7 @@ from mmsearch.items import Hit
 from mmsearch.search.language.tree import Question
 from mmsearch.search.newest import Newest
 from mmsearch.search.rank import Candidates, Ranker
+from mmsearch.search.ranked import ranked
 from mmsearch.search.sought import Sought
 
 OTHERS = 10
@@ -56,7 +57,7 @@ def retrieve(
             hits = _by_asset(hits, listed=max(k, OTHERS + 1))
         # Deeper only where items of the same few assets fill the top.
         if depth >= ranker.items or (len(hits) >= k and hits[k - 1].score >= candidates.unseen):
-            return [replace(hit, rank=rank) for rank, hit in enumerate(hits[: k + spare], 1)]
+            return ranked(hits[: k + spare])
         depth *= 4
 
 
@@ -109,5 +110,7 @@ def _by_asset(hits: list[Hit], *, listed: int) -> list[Hit]:
                 if other.rank <= listed
             ),
         )
+        if others
+        else best
         for best, *others in assets.values()
     ]

@@ -11,13 +11,13 @@ with every encoder and reranker.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.items import Hit, Modality
+from mmsearch.search.ranked import ranked
 
 STRENGTH = 0.6
 """What relevance counts against being different; ``docs/duplicates.md`` has the evidence."""
@@ -58,7 +58,7 @@ def diversify(
         best = int(gain.argmax())
         chosen.append(best)
         nearest = np.maximum(nearest, alike[best])
-    return [replace(hits[at], rank=rank) for rank, at in enumerate(chosen, 1)]
+    return ranked(hits[at] for at in chosen)
 
 
 def _likeness(

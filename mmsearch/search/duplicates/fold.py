@@ -16,6 +16,7 @@ from mmsearch.items import Hit, Match
 from mmsearch.search.duplicates.find import find_groups
 from mmsearch.search.duplicates.groups import quality
 from mmsearch.search.duplicates.kin import Kin, code_of
+from mmsearch.search.ranked import ranked
 
 BELOW = 40
 """So many hits below the last one that is wanted are looked through for copies, where at hand."""
@@ -71,9 +72,7 @@ class Copies:
             else:
                 key = (best,) if grouped else (best, *_what(hit))
                 groups.setdefault(key, []).append(hit)
-        return [
-            replace(self._folded(group), rank=rank) for rank, group in enumerate(groups.values(), 1)
-        ]
+        return ranked(map(self._folded, groups.values()))
 
     def _folded(self, group: Sequence[Hit]) -> Hit:
         first = group[0]
