@@ -20,6 +20,7 @@ from mmsearch.cli import (
     serve,
     status,
     train,
+    watch,
 )
 from mmsearch.cli.optional import QueryCommand
 from mmsearch.cli.output import note, show
@@ -71,6 +72,7 @@ def _options(
 
 
 app.command("index")(index.index)
+app.command("watch")(watch.watch)
 app.command("query", cls=QueryCommand, epilog=query.EXAMPLES)(query.query)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)

@@ -38,6 +38,12 @@ def show_json(value: dict[str, Any]) -> None:
     show(json.dumps(value, indent=2))
 
 
+def show_json_line(value: dict[str, Any]) -> None:
+    """Writes one JSON object in a line, at once, for programs that read along."""
+    show(json.dumps(value))
+    sys.stdout.flush()
+
+
 def write_paths(paths: Iterable[str | os.PathLike[str]], *, end: bytes) -> None:
     """Writes paths to standard output as the bytes that they are, whatever its encoding."""
     sys.stdout.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,6 +38,19 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Keep the indexes current while files change.")
+    ] = False,
+    allow_index: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--allow-index",
+            metavar="DIR",
+            help="Let callers have folders below this one indexed; may be repeated. They can have "
+            "the sources of an index brought up to date anyway.",
+            show_default=False,
+        ),
+    ] = None,
     device: DeviceOption = None,
 ) -> None:
     """Serve indexes over HTTP: the page at / and the API at /api/v1."""
@@ -48,7 +62,12 @@ def serve(
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
     options = ServerOptions(
-        host=host, port=port, token=token, max_megapixels=settings.max_megapixels
+        host=host,
+        port=port,
+        token=token,
+        max_megapixels=settings.max_megapixels,
+        allow_index=tuple(folder.absolute() for folder in allow_index or ()),
+        watch=watch,
     )
     with ExitStack() as stack:
         opened = {}
