@@ -29,6 +29,7 @@
     ├── DatasetError                a captioned data set cannot be read
     ├── OutputError                 a file that results go to cannot be written
     ├── ViewerError                 a hit cannot be opened: no display, no viewer, file gone
+    ├── ServerError                 a server cannot be started or ended
     └── TrainingError               training cannot start or made nothing worth keeping
 
 Each message says what happened and what to do next, in one or two sentences.
@@ -169,6 +170,10 @@ class OutputError(MmsearchError):
 
 class ViewerError(MmsearchError):
     """A hit cannot be opened to be looked at: no display, no viewer, or the file is gone."""
+
+
+class ServerError(MmsearchError):
+    """A server cannot be started or ended."""
 
 
 class TrainingError(MmsearchError):

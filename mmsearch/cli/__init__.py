@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    _prepare_output()
+    _prepare_output(debug=debug)
     try:
         from mmsearch.cli.app import app
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _prepare_output() -> None:
+def _prepare_output(*, debug: bool) -> None:
     """Lets file names of any bytes through, and shows the library's notices as ours."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -62,3 +62,5 @@ def _prepare_output() -> None:
     logger = logging.getLogger("mmsearch")
     logger.addHandler(handler)
     logger.propagate = False
+    if debug:
+        logger.setLevel(logging.INFO)

@@ -19,6 +19,7 @@ from mmsearch.cli import (
     remove,
     serve,
     status,
+    stop,
     train,
     watch,
 )
@@ -81,5 +82,6 @@ app.command("remove")(remove.remove)
 app.command("models")(models.models)
 app.command("eval")(evaluate.evaluate)
 app.command("serve")(serve.serve)
+app.command("stop")(stop.stop)
 app.command("mcp")(mcp.mcp)
 app.command("train")(train.train)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -148,8 +148,8 @@ def query(
     QUERY is words, the path of an image to find similar ones and what describes it, or the path
     of a recording that asks the question. Words may hold operators and filters, see below.
     """
-    import mmsearch
-    from mmsearch.search.calibrate.cut import SPARE, fill
+    from mmsearch.background.asked import Asked, answer
+    from mmsearch.background.client import ask_server
 
     if text is None and not more_like:
         raise typer.BadParameter("say what to look for.", param_hint="QUERY")
@@ -158,42 +158,47 @@ def query(
     )
     if html is not None:
         require_page(html)
+    path = settings.index_path()
     asked_by = None if text is None else _medium_of(text)
-    with mmsearch.open(settings.index_path(), device=settings.device) as opened:
-        opened.max_megapixels = settings.max_megapixels
-        opened.speech_model = settings.speech_model
-        started = time.perf_counter()
-        asked = text
-        if text is not None and asked_by in (MediaKind.RECORDING, MediaKind.VIDEO):
-            heard = opened.transcribe(text)
-            note(f"Heard: {printable(heard)}")
-            asked = mmsearch.literal(heard)
-        hits = opened.search(
-            asked,
-            files=True,
-            modality=modality,
-            folder=folder,
-            # Diverse hits are chosen among likely ones already.
-            k=k if everything or diverse else k + SPARE,
-            grouped=not items,
-            rerank=settings.rerank,
-            budget=settings.budget,
-            fold=not no_fold,
-            diverse=diverse,
-            more_like=more_like or (),
-            less_like=less_like or (),
+    asked = Asked(
+        text=text,
+        k=k,
+        everything=everything,
+        modality=None if modality is None else modality.value,
+        folder=None if folder is None else str(folder),
+        grouped=not items,
+        rerank=settings.rerank,
+        budget=settings.budget,
+        fold=not no_fold,
+        diverse=diverse,
+        more_like=tuple(more_like or ()),
+        less_like=tuple(less_like or ()),
+    )
+    found = None
+    if asked_by is None:
+        found = ask_server(
+            path, asked, device=settings.device, max_megapixels=settings.max_megapixels
         )
-        took_ms = (time.perf_counter() - started) * 1000
-        encoder = opened.encoder_id
-    shown, hidden = (hits, []) if everything else fill(hits, k)
+    if found is None:
+        import mmsearch
+
+        with mmsearch.open(path, device=settings.device) as opened:
+            opened.max_megapixels = settings.max_megapixels
+            opened.speech_model = settings.speech_model
+            if text is not None and asked_by in (MediaKind.RECORDING, MediaKind.VIDEO):
+                heard = opened.transcribe(text)
+                note(f"Heard: {printable(heard)}")
+                asked = replace(asked, text=mmsearch.literal(heard))
+            found = answer(opened, asked, files=True)
+    shown = found.shown
     if json:
         show_json(
             {
                 "query": text,
-                "encoder": encoder,
-                "took_ms": round(took_ms, 1),
+                "encoder": found.encoder,
+                "took_ms": round(found.seconds * 1000, 1),
                 "hits": [hit_as_json(hit) for hit in shown],
-                "hidden": len(hidden),
+                "hidden": found.hidden,
             }
         )
     elif paths or null:
@@ -204,9 +209,9 @@ def query(
         else:
             show_hits(shown)
     if not json:
-        _tell_ending(len(shown), len(hidden))
+        _tell_ending(len(shown), found.hidden)
     if html is not None:
-        write_page(shown, html, settings, query=text, encoder=encoder, hidden=len(hidden))
+        write_page(shown, html, settings, query=text, encoder=found.encoder, hidden=found.hidden)
     if number is not None:
         open_numbered(shown, number)
 

@@ -32,6 +32,8 @@ class ServerOptions:
         allow_index: folders below which callers may have anything indexed, beside the sources
             that an index has already.
         watch: whether the indexes are kept current while files change.
+        secret: what this user's own commands show, see `mmsearch.server.local`; None where they
+            are not answered.
     """
 
     host: str = "127.0.0.1"
@@ -47,6 +49,7 @@ class ServerOptions:
     max_waiting: int = 512
     allow_index: tuple[Path, ...] = ()
     watch: bool = False
+    secret: str | None = None
 
     def __post_init__(self) -> None:
         if self.token is not None and not self.token:
