@@ -11,7 +11,10 @@ from mmsearch.errors import SettingsError
 from mmsearch.library import Index
 from mmsearch.server import health, items, jobs, media, page, search, security, understand
 from mmsearch.server import indexes as index_routes
+from mmsearch.server.compatible import clip_retrieval, openai
 from mmsearch.server.errors import add_error_handlers
+from mmsearch.server.mcp import http as mcp
+from mmsearch.server.mcp.shelf import Shelf
 from mmsearch.server.observe import Observer
 from mmsearch.server.options import ServerOptions
 from mmsearch.server.security import Guard
@@ -54,5 +57,8 @@ def create_app(indexes: Mapping[str, Index], *, options: ServerOptions | None = 
     app.include_router(index_routes.router())
     app.include_router(security.router())
     app.include_router(health.router())
+    app.include_router(clip_retrieval.router())
+    app.include_router(openai.router())
+    app.include_router(mcp.router(Shelf.of(indexes)))
     app.include_router(page.router())
     return app

@@ -70,7 +70,7 @@ class Urls:
         return f"{API}/indexes/{quote(self.index)}"
 
 
-def json_answer(body: dict[str, Any], status: int = 200) -> Response:
+def json_answer(body: dict[str, Any] | list[Any], status: int = 200) -> Response:
     """An answer that FastAPI need not look through: ten thousand hits would take it a second.
 
     Escaped to ASCII: a file name that is not UTF-8 keeps its bytes as lone surrogates.

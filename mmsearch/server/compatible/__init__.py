@@ -1,0 +1,1 @@
+"""Endpoints that existing clients of other services call unchanged: see ``docs/compatible.md``."""
