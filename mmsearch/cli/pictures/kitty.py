@@ -22,10 +22,7 @@ _NUMBERS = (
     "\u0305\u030d\u030e\u0310\u0312\u033d\u033e\u033f\u0346\u034a\u034b\u034c\u0350\u0351\u0352"
     "\u0357\u035b\u0363\u0364\u0365\u0366\u0367\u0368\u0369\u036a\u036b\u036c\u036d\u036e\u036f"
 )
-"""Combining characters that number rows and columns, from 0."""
-
-MOST_CELLS = len(_NUMBERS)
-"""Columns or rows that `draw_in_tmux` can number."""
+"""Combining characters that number rows and columns, from 0: the first of kitty's, enough here."""
 
 
 def draw(picture: Image, area: Area) -> str:
