@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -105,9 +106,14 @@ class Presence:
 
 def runtime_folder() -> Path:
     """The folder for files of running processes of this user."""
-    from platformdirs import user_runtime_path
+    if sys.platform in ("darwin", "win32"):
+        from platformdirs import user_runtime_path
 
-    return user_runtime_path("mmsearch", appauthor=False)
+        return user_runtime_path("mmsearch", appauthor=False)
+    # platformdirs warns where the variable is not set, as in a container or under sudo.
+    if given := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(given, "mmsearch")
+    return Path(os.environ.get("TMPDIR", "/tmp"), f"mmsearch-{os.getuid()}")
 
 
 def running() -> Iterator[Presence]:

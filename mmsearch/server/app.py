@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from mmsearch import __version__
 from mmsearch.errors import SettingsError
 from mmsearch.library import Index
-from mmsearch.server import health, items, jobs, media, page, search, security, understand
+from mmsearch.server import health, items, jobs, local, media, page, search, security, understand
 from mmsearch.server import indexes as index_routes
 from mmsearch.server.compatible import clip_retrieval, openai
 from mmsearch.server.errors import add_error_handlers
@@ -60,5 +60,6 @@ def create_app(indexes: Mapping[str, Index], *, options: ServerOptions | None = 
     app.include_router(clip_retrieval.router())
     app.include_router(openai.router())
     app.include_router(mcp.router(Shelf.of(indexes)))
+    app.include_router(local.router())
     app.include_router(page.router())
     return app
