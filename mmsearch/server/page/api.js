@@ -1,6 +1,6 @@
 /** The server's answers, and its errors as one kind of exception. */
 
-/** @import {Answer, Hit, IndexSummary, Item, Understood} from "./types.js" */
+/** @import {Answer, Asset, Facets, IndexSummary, Understood} from "./types.js" */
 
 const BASE = new URL("api/v1/", document.baseURI).href;
 
@@ -116,7 +116,7 @@ export class IndexApi {
     return request(this.url("understand", { q }), { signal });
   }
 
-  /** @param {string} q @returns {Promise<any>} */
+  /** @param {string} q @returns {Promise<Facets>} */
   facets(q) {
     return request(this.url("facets", { q }));
   }
@@ -126,7 +126,7 @@ export class IndexApi {
     return request(this.url(`items/${item}`));
   }
 
-  /** @param {number} asset @param {AbortSignal} [signal] @returns {Promise<any>} */
+  /** @param {number} asset @param {AbortSignal} [signal] @returns {Promise<Asset>} */
   asset(asset, signal) {
     return request(this.url(`assets/${asset}`), { signal });
   }

@@ -1,8 +1,10 @@
 /** The review of duplicates: what there is several times, side by side. Nothing is deleted. */
 
+/** @import {State} from "./navigation.js" */
+
 import { IndexApi } from "./api.js";
 import { announce, copyText } from "./lib/announce.js";
-import { h, icon } from "./lib/dom.js";
+import { byId, h, icon } from "./lib/dom.js";
 import { counted, date, folderName, number, size } from "./lib/format.js";
 
 const AT_ONCE = 40; // groups that are added to the page at a time
@@ -31,20 +33,60 @@ const MATCH_WORDS = { exact: "same content", near: "same photo", burst: "same sc
  * @typedef {{reason: string, best: File, copies: File[]}} Group
  */
 
+export class Duplicates {
+  #place = byId("duplicates");
+  #shown = "";
+  #abort = new AbortController();
+
+  /** @param {{onMatch: (match: string) => void, onClose: () => void}} does */
+  constructor(does) {
+    this.does = does;
+  }
+
+  /** Nobody looks at them any more. */
+  leave() {
+    this.#abort.abort();
+    this.#shown = "";
+  }
+
+  /** Compares, unless that is what is shown. @param {IndexApi} api @param {State} state */
+  async show(api, { match }) {
+    const wanted = `${api.name} ${match}`;
+    if (this.#shown === wanted) return;
+    this.leave();
+    this.#shown = wanted;
+    this.#abort = new AbortController();
+    const { signal } = this.#abort;
+    this.#place.replaceChildren(
+      h(
+        "p",
+        { class: "waiting", role: "status" },
+        "Comparing all photos. The first time, each is looked at…",
+      ),
+    );
+    try {
+      const view = await duplicatesView(api, match, signal, this.does);
+      if (!signal.aborted) this.#place.replaceChildren(view);
+    } catch (error) {
+      this.#place.replaceChildren();
+      if (!signal.aborted) this.#shown = "";
+      throw error;
+    }
+  }
+}
+
 /**
- * @param {object} how
- * @param {IndexApi} how.api
- * @param {string} how.match
- * @param {AbortSignal} how.signal
- * @param {(match: string) => void} how.onMatch
- * @param {() => void} how.onClose
- * @returns {Promise<HTMLElement>}
+ * @param {IndexApi} api
+ * @param {string} match
+ * @param {AbortSignal} signal
+ * @param {{onMatch: (match: string) => void, onClose: () => void}} does
  */
-export async function duplicatesView({ api, match, signal, onMatch, onClose }) {
+async function duplicatesView(api, match, signal, { onMatch, onClose }) {
   /** @type {{groups: Group[], left_out: {path: string, reason: string}[]}} */
   const { groups, left_out: leftOut } = await api.duplicates(match, signal);
   const copies = groups.flatMap((group) => group.copies);
   const bytes = copies.reduce((sum, copy) => sum + copy.bytes, 0);
+  if (signal.aborted) return h("div");
   const summary = groups.length
     ? `${counted(groups.length, "group")}, ${counted(copies.length, "copy", "copies")}, ${size(bytes)} in copies. Nothing is deleted here.`
     : "";
@@ -59,11 +101,21 @@ export async function duplicatesView({ api, match, signal, onMatch, onClose }) {
       matchChoice(match, onMatch),
       h("span", { class: "spacer" }),
       copies.length > 0 &&
-        h("button", { type: "button", class: "button", onclick: () => copyText(copies.map(({ path }) => path).join("\n"), "Paths of all copies") }, icon("copy"), "Copy the paths of all copies"),
+        h(
+          "button",
+          {
+            type: "button",
+            class: "button",
+            onclick: () =>
+              copyText(copies.map(({ path }) => path).join("\n"), "Paths of all copies"),
+          },
+          icon("copy"),
+          "Copy the paths of all copies",
+        ),
       h("button", { type: "button", class: "button", onclick: onClose }, "Back to search"),
     ),
     summary && h("p", { class: "duplicates-summary" }, summary),
-    groups.length ? groupList(groups, api) : nothing(),
+    groups.length ? groupList(groups, api) : nothing(leftOut.length),
     leftOut.length > 0 && leftOutList(leftOut),
   );
 }
@@ -74,18 +126,29 @@ function matchChoice(match, onMatch) {
     "div",
     { class: "segmented", role: "group", "aria-label": "How alike they are" },
     ...MATCHES.map(([name, label]) =>
-      h("button", { type: "button", "aria-pressed": String(name === match), onclick: () => onMatch(name) }, label),
+      h(
+        "button",
+        { type: "button", "aria-pressed": String(name === match), onclick: () => onMatch(name) },
+        label,
+      ),
     ),
   );
 }
 
-function nothing() {
+/** @param {number} leftOut files that were not compared */
+function nothing(leftOut) {
   return h(
     "section",
     { class: "message" },
-    h("span", { class: "message-icon" }, icon("check")),
+    h("span", { class: "message-icon" }, icon(leftOut ? "update" : "check")),
     h("h2", {}, "No duplicates"),
-    h("p", {}, "Every file here is there once."),
+    h(
+      "p",
+      {},
+      leftOut
+        ? "Bring the index up to date first: files are gone, or have changed since they were indexed."
+        : "Every file here is there once.",
+    ),
   );
 }
 
@@ -128,18 +191,30 @@ function fileView(file, label, api) {
     loading: "lazy",
     decoding: "async",
   });
-  picture.addEventListener("error", () => picture.replaceWith(h("span", { class: "tile-gone" }, icon("text"))));
+  picture.addEventListener("error", () =>
+    picture.replaceWith(h("span", { class: "tile-gone" }, icon("text"))),
+  );
   const name = file.path.slice(folderName(file.path).length).replace(/^[\\/]/u, "");
   return h(
     "figure",
     { class: `copy ${file.match ? "" : "is-best"}` },
-    h("a", { class: "copy-picture", href: api.url(`assets/${file.asset}/media`), target: "_blank", rel: "noopener", "aria-label": `Open ${name}` }, picture),
+    h(
+      "a",
+      {
+        class: "copy-picture",
+        href: api.url(`assets/${file.asset}/media`),
+        target: "_blank",
+        rel: "noopener",
+        "aria-label": `Open ${name}`,
+      },
+      picture,
+    ),
     h(
       "figcaption",
       {},
       h("span", { class: "tag" }, label),
       h("span", { class: "copy-name", title: file.path }, name),
-      h("span", { class: "copy-folder", title: file.path }, folderName(file.path)),
+      h("span", { class: "copy-folder", title: file.path }, h("bdi", {}, folderName(file.path))),
       h(
         "span",
         { class: "copy-figures" },
@@ -151,7 +226,17 @@ function fileView(file, label, api) {
           .filter(Boolean)
           .join(" · "),
       ),
-      h("button", { type: "button", class: "icon-button small", "aria-label": `Copy the path of ${name}`, title: "Copy the path", onclick: () => copyText(file.path, "Path") }, icon("copy")),
+      h(
+        "button",
+        {
+          type: "button",
+          class: "icon-button small",
+          "aria-label": `Copy the path of ${name}`,
+          title: "Copy the path",
+          onclick: () => copyText(file.path, "Path"),
+        },
+        icon("copy"),
+      ),
     ),
   );
 }
@@ -161,7 +246,17 @@ function leftOutList(files) {
   return h(
     "details",
     { class: "left-out" },
-    h("summary", {}, `${counted(files.length, "file is", "files are")} in no group: gone or changed since indexed`),
-    h("ul", { class: "paths" }, ...files.map(({ path, reason }) => h("li", {}, h("span", { class: "path" }, path), " ", reason))),
+    h(
+      "summary",
+      {},
+      `${counted(files.length, "file is", "files are")} in no group: gone or changed since indexed`,
+    ),
+    h(
+      "ul",
+      { class: "paths" },
+      ...files.map(({ path, reason }) =>
+        h("li", {}, h("span", { class: "path" }, path), " ", reason),
+      ),
+    ),
   );
 }

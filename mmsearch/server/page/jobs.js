@@ -8,12 +8,15 @@ import { counted, number } from "./lib/format.js";
 /**
  * @typedef {object} Job
  * @property {string} id
- * @property {string} state queued, running, done, failed or cancelled
- * @property {number} [done]
- * @property {number} [total]
- * @property {any} [report]
- * @property {any} [error]
+ * @property {string} state waiting, running, done, failed or cancelled
+ * @property {number} done files
+ * @property {number | null} total files, once that is known
+ * @property {string | null} waits_for
+ * @property {any} report
+ * @property {{message: string} | null} error
  */
+
+const LOOK = 20_000; // ms between looks whether something else has begun to index
 
 const ENDED = new Set(["done", "failed", "cancelled"]);
 
@@ -21,7 +24,6 @@ export class Jobs {
   #place = byId("job");
   /** @type {EventSource | null} */
   #events = null;
-  #following = "";
 
   /**
    * @param {() => IndexApi} api of the index that is shown
@@ -30,6 +32,9 @@ export class Jobs {
   constructor(api, onChanged) {
     this.api = api;
     this.onChanged = onChanged;
+    setInterval(() => {
+      if (!this.#events && document.visibilityState === "visible") this.look();
+    }, LOOK);
   }
 
   /** Follows what is going on already. */
@@ -56,10 +61,11 @@ export class Jobs {
   /** @param {Job} job */
   #follow(job) {
     this.#leave();
-    this.#following = job.id;
     this.#show(job);
     announce("Indexing has begun.");
-    const events = new EventSource(this.api().url(`jobs/${job.id}/events`), { withCredentials: true });
+    const events = new EventSource(this.api().url(`jobs/${job.id}/events`), {
+      withCredentials: true,
+    });
     this.#events = events;
     /** @param {MessageEvent} event */
     const take = (event) => {
@@ -68,7 +74,7 @@ export class Jobs {
       if (ENDED.has(told.state)) this.#ended(told);
       else this.#show(told);
     };
-    for (const name of ["message", "progress", "state", ...ENDED]) events.addEventListener(name, take);
+    for (const name of ["state", "progress", ...ENDED]) events.addEventListener(name, take);
     events.addEventListener("error", () => {
       if (events.readyState === EventSource.CLOSED) this.#leave(); // else the browser tries again
     });
@@ -82,14 +88,31 @@ export class Jobs {
 
   /** @param {Job} job */
   #show(job) {
-    const { done = 0, total = 0 } = job;
-    const bar = h("progress", { "aria-label": "Indexing", ...(total ? { max: total, value: done } : {}) });
+    const { done, total, waits_for: waitsFor } = job;
+    const bar = h("progress", {
+      "aria-label": "Indexing",
+      ...(total ? { max: total, value: done } : {}),
+    });
     this.#place.replaceChildren(
-      h("span", {}, total ? `Indexing ${number(Math.floor(done))} of ${counted(total, "file")}` : "Looking for files to index…"),
+      h(
+        "span",
+        {},
+        total
+          ? `Indexing ${number(Math.floor(done))} of ${counted(total, "file")}`
+          : waitsFor
+            ? `Waiting for ${waitsFor}…`
+            : "Looking for files to index…",
+      ),
       bar,
       h(
         "button",
-        { type: "button", class: "icon-button small", "aria-label": "Stop indexing", title: "Stop indexing", onclick: () => this.#cancel(job.id) },
+        {
+          type: "button",
+          class: "icon-button small",
+          "aria-label": "Stop indexing",
+          title: "Stop indexing",
+          onclick: () => this.#cancel(job.id),
+        },
         icon("close"),
       ),
     );
@@ -101,7 +124,8 @@ export class Jobs {
     try {
       await this.api().cancel(id);
     } catch (error) {
-      if (!(error instanceof ApiError && error.status === 404)) toast(/** @type {Error} */ (error).message);
+      if (!(error instanceof ApiError && error.status === 404))
+        toast(/** @type {Error} */ (error).message);
     }
   }
 
@@ -110,12 +134,13 @@ export class Jobs {
     this.#leave();
     const { report } = job;
     if (job.state === "failed") {
-      toast(`Indexing failed: ${job.error?.message ?? job.error ?? "see the server's log"}`);
+      toast(`Indexing failed: ${job.error?.message ?? "the server's log says why."}`);
       return;
     }
     if (job.state === "cancelled") toast("Indexing was stopped; what is done can be searched.");
     else if (report) toast(summary(report));
-    if (job.state === "cancelled" || !report || report.added || report.updated || report.removed) this.onChanged();
+    if (job.state === "cancelled" || !report || report.added || report.updated || report.removed)
+      this.onChanged();
   }
 }
 
@@ -129,4 +154,3 @@ function summary(report) {
   ].filter(Boolean);
   return parts.length ? `Indexed: ${parts.join(", ")}.` : "The index is up to date.";
 }
-

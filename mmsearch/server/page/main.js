@@ -4,14 +4,13 @@
 /** @import {IndexSummary} from "./types.js" */
 /** @import {Part} from "./query/understood.js" */
 
-import { ApiError, IndexApi, indexes, isAlive } from "./api.js";
+import { ApiError, IndexApi, indexes } from "./api.js";
 import { Detail } from "./detail/detail.js";
-import { duplicatesView } from "./duplicates.js";
+import { Duplicates } from "./duplicates.js";
 import { Jobs } from "./jobs.js";
 import { listenForKeys } from "./keyboard.js";
 import { announce, toast } from "./lib/announce.js";
 import { byId, h } from "./lib/dom.js";
-import { counted } from "./lib/format.js";
 import { Navigation } from "./navigation.js";
 import { SearchBox } from "./query/box.js";
 import { showChips } from "./query/chips.js";
@@ -20,14 +19,14 @@ import { FacetMenus } from "./query/facets.js";
 import { without } from "./query/text.js";
 import { partsOf } from "./query/understood.js";
 import { preview, recallFile, take } from "./query/upload.js";
+import { Recovery } from "./recovery.js";
 import { Grid } from "./results/grid.js";
 import { HitList } from "./results/hits.js";
 import * as messages from "./results/messages.js";
 import { isStart, searchKey, Searches } from "./results/search.js";
-import { signedIn } from "./session.js";
+import { found, showSummary } from "./results/summary.js";
 import { nextTheme, setUpMenu } from "./settings.js";
 
-const RETRY = 2000; // ms between looks whether the server is back
 const SLOW = 150; // ms after which a search shows that it is busy
 const SCROLLED = 200; // ms after scrolling in which its place is kept
 
@@ -41,8 +40,10 @@ class Page {
   /** @type {Part[]} */
   #parts = [];
   #shown = ""; // key of the search whose hits are shown
-  #reviewing = new AbortController();
-  #retry = 0;
+  #recovery = new Recovery({
+    again: () => this.#again(),
+    onFailed: (error) => this.#failed(error),
+  });
 
   #box = new SearchBox({
     onSearch: (q) => this.#navigation.go({ q: q.trim(), item: null, view: "search" }),
@@ -62,12 +63,24 @@ class Page {
     () => this.#api,
     () => this.#refresh(),
   );
+  #duplicates = new Duplicates({
+    onMatch: (match) => this.#navigation.go({ match }, { replace: true }),
+    onClose: () => this.#navigation.go({ view: "search" }),
+  });
   #detail = new Detail({
     api: () => this.#api,
     onClose: () => this.#navigation.closeItem(),
     onStep: (by) => this.#step(by),
     onFeedback: (kind, item) => this.#feedback(kind, item),
-    onFilter: (filter) => this.#navigation.go({ q: filter, picture: "", more: [], less: [], item: null, view: "search" }),
+    onFilter: (filter) =>
+      this.#navigation.go({
+        q: filter,
+        picture: "",
+        more: [],
+        less: [],
+        item: null,
+        view: "search",
+      }),
     href: (item) => this.#navigation.href({ item }),
     onItem: (item) => this.#navigation.go({ item }),
   });
@@ -98,7 +111,8 @@ class Page {
       "/": () => this.#box.focus(),
       "?": () => this.#help(),
       a: () => this.#navigation.go({ all: !this.#state.all }),
-      d: () => this.#navigation.go({ view: this.#state.view === "search" ? "duplicates" : "search" }),
+      d: () =>
+        this.#navigation.go({ view: this.#state.view === "search" ? "duplicates" : "search" }),
       v: () => this.#toggleDiverse(),
       t: () => toast(`Colours: ${nextTheme()}.`),
       ArrowDown: () => (this.#grid.isEmpty ? undefined : this.#grid.focus()),
@@ -107,7 +121,16 @@ class Page {
     byId("home").addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
       event.preventDefault();
-      this.#navigation.go({ q: "", picture: "", more: [], less: [], all: false, diverse: false, view: "search", item: null });
+      this.#navigation.go({
+        q: "",
+        picture: "",
+        more: [],
+        less: [],
+        all: false,
+        diverse: false,
+        view: "search",
+        item: null,
+      });
     });
     byId("index").addEventListener("change", (event) => {
       const index = /** @type {HTMLSelectElement} */ (event.target).value;
@@ -117,15 +140,19 @@ class Page {
       if (event.target === event.currentTarget) this.#helpDialog.close(); // beside it
     });
     let scrolled = 0;
-    addEventListener("scroll", () => {
-      clearTimeout(scrolled);
-      scrolled = window.setTimeout(() => this.#navigation.keepScroll(scrollY), SCROLLED);
-    }, { passive: true });
+    addEventListener(
+      "scroll",
+      () => {
+        clearTimeout(scrolled);
+        scrolled = window.setTimeout(() => this.#navigation.keepScroll(scrollY), SCROLLED);
+      },
+      { passive: true },
+    );
     this.#begin();
   }
 
   async #begin() {
-    await this.#attempt(async () => {
+    await this.#recovery.attempt(async () => {
       this.#indexes = (await indexes()).indexes;
       this.#showIndexes();
       await this.#show(null);
@@ -137,10 +164,8 @@ class Page {
   async #show(before) {
     const state = this.#state;
     const isReview = state.view === "duplicates";
+    for (const id of ["grid", "tools", "end"]) byId(id).hidden = isReview;
     byId("duplicates").hidden = !isReview;
-    byId("grid").hidden = isReview;
-    byId("tools").hidden = isReview;
-    byId("message").hidden = isReview;
     byId("diverse").setAttribute("aria-pressed", String(state.diverse));
     byId("diverse").hidden = isStart(state);
     if (before && before.index !== state.index) {
@@ -148,13 +173,14 @@ class Page {
       this.#jobs.look();
     }
     if (isReview) {
-      byId("end").hidden = true;
       this.#detail.close();
-      if (!before || before.view !== state.view || before.match !== state.match || before.index !== state.index) await this.#review();
+      this.#shown = "";
+      byId("message").replaceChildren();
+      await this.#recovery.attempt(() => this.#duplicates.show(this.#api, state));
       return;
     }
-    this.#reviewing.abort();
-    if (this.#shown !== searchKey(state) || before?.view === "duplicates") await this.#search();
+    this.#duplicates.leave();
+    if (this.#shown !== searchKey(state)) await this.#search();
     if (state === this.#state) await this.#showItem();
   }
 
@@ -176,10 +202,15 @@ class Page {
     }
     if (file) this.#chips(state.q, this.#parts, file);
     const busy = setTimeout(() => this.#busy(true), SLOW);
-    await this.#attempt(async () => {
+    await this.#recovery.attempt(async () => {
       try {
         if (!list.first) await list.more();
-        while (this.#navigation.scroll > innerHeight && !list.isComplete && tall(list) < this.#navigation.scroll) await list.more();
+        while (
+          this.#navigation.scroll > innerHeight &&
+          !list.isComplete &&
+          tall(list) < this.#navigation.scroll
+        )
+          await list.more();
       } catch (error) {
         if (isOther()) return;
         this.#searches.forget();
@@ -189,7 +220,8 @@ class Page {
         if (!isOther()) this.#busy(false);
       }
       if (isOther()) return;
-      this.#parts = isStart(state) || list.first?.heard ? [] : partsOf(state.q, list.first?.understood);
+      this.#parts =
+        isStart(state) || list.first?.heard ? [] : partsOf(state.q, list.first?.understood);
       this.#box.showParts(this.#parts, list.first?.understood?.notices);
       this.#chips(state.q, this.#parts, file);
       this.#facets.show(state.q, this.#parts);
@@ -203,49 +235,29 @@ class Page {
     byId("message").replaceChildren();
     if (!list.hits.length) {
       if (isStart(state)) this.#empty(messages.nothingIndexed(this.#api.name));
-      else if (list.hidden) this.#empty(messages.nothingAnswers(list.hidden, () => this.#navigation.go({ all: true })));
+      else if (list.hidden)
+        this.#empty(messages.nothingAnswers(list.hidden, () => this.#navigation.go({ all: true })));
       else {
         const rest = this.#parts.filter((part) => part.kind !== "filter");
         const isFiltered = rest.length < this.#parts.length;
-        this.#empty(messages.noHits(isFiltered, () => this.#navigation.go({ q: this.#unfiltered() })));
+        this.#empty(
+          messages.noHits(isFiltered, () => this.#navigation.go({ q: this.#unfiltered() })),
+        );
       }
       return;
     }
-    this.#grid.show(list.hits, list.ratios, { count: list.isComplete ? list.hits.length : -1, fresh: true });
+    this.#grid.show(list.hits, list.ratios, {
+      count: list.isComplete ? list.hits.length : -1,
+      fresh: true,
+    });
     scrollTo({ top: this.#navigation.scroll });
-    const found = this.#found(list);
     this.#summary(list);
-    announce(isStart(state) ? `${found}, the newest first.` : `${found}.`);
-  }
-
-  /** How many hits there are, as far as that is known. @param {HitList} list */
-  #found(list) {
-    const noun = isStart(this.#state) ? "file" : "hit";
-    return list.isComplete ? counted(list.hits.length, noun) : `More than ${counted(list.hits.length - 1, noun)}`;
+    announce(`${found(list, state)}${isStart(state) ? ", the newest first" : ""}.`);
   }
 
   /** @param {HitList} list */
   #summary(list) {
-    const state = this.#state;
-    const took = Math.max(1, Math.round(list.first?.took_ms ?? 0));
-    const heard = list.first?.heard ? `Heard: “${list.first.heard}” · ` : "";
-    byId("summary").textContent = isStart(state)
-      ? `${this.#found(list)}, the newest first`
-      : `${heard}${this.#found(list)} · ${took} ms`;
-    const end = byId("end");
-    end.hidden = !list.isComplete || isStart(state);
-    end.replaceChildren();
-    if (list.hidden && !state.all) {
-      end.append(
-        `${counted(list.hidden, "less likely hit is", "less likely hits are")} hidden. `,
-        h("button", { type: "button", class: "link", onclick: () => this.#navigation.go({ all: true }) }, "Show them too"),
-      );
-    } else if (state.all) {
-      end.append(
-        "Also what hardly answers is shown. ",
-        h("button", { type: "button", class: "link", onclick: () => this.#navigation.go({ all: false }) }, "Only likely hits"),
-      );
-    } else end.hidden = true;
+    showSummary(list, this.#state, (all) => this.#navigation.go({ all }));
   }
 
   async #more() {
@@ -258,7 +270,10 @@ class Page {
       return;
     }
     if (list !== this.#list || this.#grid.isEmpty) return;
-    this.#grid.show(list.hits, list.ratios, { count: list.isComplete ? list.hits.length : -1, fresh: false });
+    this.#grid.show(list.hits, list.ratios, {
+      count: list.isComplete ? list.hits.length : -1,
+      fresh: false,
+    });
     this.#summary(list);
   }
 
@@ -271,39 +286,16 @@ class Page {
     announce(message.textContent ?? "");
   }
 
-  /** Does something; signs in where that is asked for, and says what fails. @param {() => Promise<void>} act */
-  async #attempt(act) {
-    clearTimeout(this.#retry);
-    try {
-      await act();
-    } catch (error) {
-      if (!(error instanceof ApiError)) {
-        if (/** @type {Error} */ (error).name === "AbortError") return;
-        throw error;
-      }
-      if (error.wantsToken) {
-        await signedIn();
-        await this.#again();
-        return;
-      }
-      if (error.position !== null) this.#box.showProblem(error);
-      this.#shown = "";
-      byId("message").hidden = false;
-      this.#empty(messages.failed(error, () => this.#again()));
-      if (error.isGone) this.#awaitServer();
-    }
+  /** @param {ApiError} error */
+  #failed(error) {
+    if (error.position !== null) this.#box.showProblem(error);
+    this.#shown = "";
+    this.#busy(false);
+    this.#empty(messages.failed(error, () => this.#again()));
   }
 
-  /** Goes on as soon as the server is back. */
-  #awaitServer() {
-    this.#retry = window.setTimeout(async () => {
-      if (await isAlive()) this.#again();
-      else this.#awaitServer();
-    }, RETRY);
-  }
-
+  /** Shows everything anew. */
   async #again() {
-    clearTimeout(this.#retry);
     this.#shown = "";
     this.#searches.forget();
     await this.#begin();
@@ -313,7 +305,7 @@ class Page {
   #refresh() {
     this.#searches.forget();
     this.#shown = "";
-    this.#attempt(async () => {
+    this.#recovery.attempt(async () => {
       this.#indexes = (await indexes()).indexes;
       await this.#show(null);
     });
@@ -379,10 +371,11 @@ class Page {
     }
     const { item } = state;
     const at = list.indexOf(item);
-    await this.#attempt(async () => {
+    await this.#recovery.attempt(async () => {
       const hit = at < 0 ? { ...NO_HIT, ...(await this.#api.item(item)) } : list.hits[at];
       if (this.#state !== state) return;
-      const isExplained = !state.picture && this.#parts.some((part) => part.kind === "term" && !part.negated);
+      const isExplained =
+        !state.picture && this.#parts.some((part) => part.kind === "term" && !part.negated);
       this.#detail.show(hit, {
         q: isExplained ? state.q : "",
         hasPrevious: at > 0,
@@ -405,39 +398,17 @@ class Page {
   /** @param {"more" | "less"} kind @param {number} item */
   #feedback(kind, item) {
     const { more, less } = this.#state;
-    const others = { more: more.filter((one) => one !== item), less: less.filter((one) => one !== item) };
+    const others = {
+      more: more.filter((one) => one !== item),
+      less: less.filter((one) => one !== item),
+    };
     this.#navigation.go({ ...others, [kind]: [...others[kind], item], item: null });
     scrollTo({ top: 0 });
-    toast(kind === "more" ? "Looking for more like it." : "It is left out, and what is like it comes later.");
-  }
-
-  async #review() {
-    this.#reviewing.abort();
-    this.#reviewing = new AbortController();
-    const { signal } = this.#reviewing;
-    const place = byId("duplicates");
-    place.replaceChildren(h("p", { class: "waiting", role: "status" }, "Comparing all photos… The first time, each is looked at."));
-    this.#busy(true);
-    try {
-      const view = await duplicatesView({
-        api: this.#api,
-        match: this.#state.match,
-        signal,
-        onMatch: (match) => this.#navigation.go({ match }, { replace: true }),
-        onClose: () => this.#navigation.go({ view: "search" }),
-      });
-      if (!signal.aborted) place.replaceChildren(view);
-    } catch (error) {
-      if (signal.aborted) return;
-      if (error instanceof ApiError && error.wantsToken) {
-        await signedIn();
-        await this.#again();
-        return;
-      }
-      place.replaceChildren(messages.failed(/** @type {Error} */ (error), () => this.#review()));
-    } finally {
-      if (!signal.aborted) this.#busy(false);
-    }
+    toast(
+      kind === "more"
+        ? "Looking for more like it."
+        : "It is left out, and what is like it comes later.",
+    );
   }
 
   /** @param {boolean} isBusy */

@@ -33,7 +33,10 @@ const START = Object.freeze({
 
 /** @param {string | null} text */
 function ids(text) {
-  return (text ?? "").split(",").map(Number).filter((id) => Number.isInteger(id) && id > 0);
+  return (text ?? "")
+    .split(",")
+    .map(Number)
+    .filter((id) => Number.isInteger(id) && id > 0);
 }
 
 /** @param {string} search the address's part from the question mark on @returns {State} */

@@ -32,7 +32,9 @@ function ask() {
         await signIn(token.value.trim());
       } catch (error) {
         const isWrong = error instanceof ApiError && error.wantsToken;
-        problem.textContent = isWrong ? "That is not the token of this server." : /** @type {Error} */ (error).message;
+        problem.textContent = isWrong
+          ? "That is not the token of this server."
+          : /** @type {Error} */ (error).message;
         token.select();
         return;
       }

@@ -19,7 +19,8 @@ function setTheme(chosen) {
   remember("theme", chosen === "system" ? null : chosen);
   if (chosen === "system") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = chosen;
-  for (const name of THEMES) byId(`theme-${name}`).setAttribute("aria-pressed", String(name === chosen));
+  for (const name of THEMES)
+    byId(`theme-${name}`).setAttribute("aria-pressed", String(name === chosen));
 }
 
 /** The next theme, for the key. */

@@ -123,10 +123,16 @@ export class Detail {
     return h(
       "p",
       { class: "detail-path" },
-      h("span", { class: "path", title: hit.path }, hit.path),
+      h("span", { class: "path", title: hit.path }, h("bdi", {}, hit.path)),
       h(
         "button",
-        { type: "button", class: "icon-button small", "aria-label": "Copy the path", title: "Copy the path (c)", onclick: () => copyText(hit.path, "Path") },
+        {
+          type: "button",
+          class: "icon-button small",
+          "aria-label": "Copy the path",
+          title: "Copy the path (c)",
+          onclick: () => copyText(hit.path, "Path"),
+        },
         icon("copy"),
       ),
     );
@@ -137,7 +143,18 @@ export class Detail {
     const { does } = this;
     /** @param {string} name @param {string} label @param {string} key @param {() => void} onclick */
     const action = (name, label, key, onclick) =>
-      h("button", { type: "button", class: "button", title: `${label} (${key})`, "aria-keyshortcuts": key, onclick }, icon(name), label);
+      h(
+        "button",
+        {
+          type: "button",
+          class: "button",
+          title: `${label} (${key})`,
+          "aria-keyshortcuts": key,
+          onclick,
+        },
+        icon(name),
+        label,
+      );
     const place = h(
       "div",
       { class: "detail-actions" },
@@ -153,7 +170,18 @@ export class Detail {
     if (hit.media) {
       put(
         place,
-        h("a", { class: "button", href: hit.media, target: "_blank", rel: "noopener", title: "Open the file itself" }, icon("open"), "Original"),
+        h(
+          "a",
+          {
+            class: "button",
+            href: hit.media,
+            target: "_blank",
+            rel: "noopener",
+            title: "Open the file itself",
+          },
+          icon("open"),
+          "Original",
+        ),
       );
     }
     return place;
@@ -166,7 +194,11 @@ export class Detail {
       "section",
       { class: "side-section" },
       h("h3", {}, "Copies"),
-      h("ul", { class: "paths" }, ...hit.copies.map((copy) => h("li", { class: "path", title: copy.path }, copy.path))),
+      h(
+        "ul",
+        { class: "paths" },
+        ...hit.copies.map((copy) => h("li", { class: "path", title: copy.path }, copy.path)),
+      ),
     );
   }
 
@@ -185,9 +217,13 @@ export class Detail {
       current?.scrollIntoView({ block: "nearest" });
       if (player) followPlayer(player, texts, (said) => this.#say(said));
     });
-    const similar = api.similar(hit.item, SIMILAR, signal).then(({ hits }) => {
-      if (!signal.aborted) put(byId("detail-similar"), this.#strip(hits.filter((one) => one.asset !== hit.asset)));
-    });
+    const isSeen = hit.modality === "image" || hit.modality === "frame";
+    const similar =
+      isSeen &&
+      api.similar(hit.item, SIMILAR, signal).then(({ hits }) => {
+        if (signal.aborted) return;
+        put(byId("detail-similar"), this.#strip(hits.filter((one) => one.asset !== hit.asset)));
+      });
     await Promise.allSettled([asset, similar]); // the view is of use without them
   }
 
@@ -221,7 +257,12 @@ export class Detail {
                 this.does.onItem(hit.item);
               },
             },
-            h("img", { src: IndexApi.sized(String(hit.thumbnail), 256), alt: "", loading: "lazy", decoding: "async" }),
+            h("img", {
+              src: IndexApi.sized(String(hit.thumbnail), 256),
+              alt: "",
+              loading: "lazy",
+              decoding: "async",
+            }),
           );
           return h("li", {}, link);
         }),
@@ -239,12 +280,13 @@ export class Detail {
     place.replaceChildren();
     if (isShown || !this.#hit) return;
     const { signal } = this.#abort;
-    place.replaceChildren(h("p", { class: "menu-note is-busy" }, "Looking…"));
+    place.replaceChildren(h("p", { class: "quiet" }, "Looking…"));
     try {
       const why = await this.does.api().explain(this.#hit.item, this.#q, signal);
       if (signal.aborted) return;
       place.replaceChildren(this.#why(why));
-      if (why.regions && this.#stage?.frame) this.#stage.frame.append(heatMap(why.regions.similarities));
+      if (why.regions && this.#stage?.frame)
+        this.#stage.frame.append(heatMap(why.regions.similarities));
       announce("The explanation is shown.");
     } catch (error) {
       if (signal.aborted) return;
@@ -256,13 +298,20 @@ export class Detail {
 
   /** @param {any} why the explanation */
   #why(why) {
-    const words = why.terms.filter((/** @type {any} */ term) => term.wanted).flatMap((/** @type {any} */ term) => term.words);
+    const words = why.terms
+      .filter((/** @type {any} */ term) => term.wanted)
+      .flatMap((/** @type {any} */ term) => term.words);
     const place = why.rank ? `Rank ${why.rank}.` : "Not among the hits.";
     return h(
       "section",
       { class: "side-section" },
       h("h3", {}, "Why"),
-      h("p", { class: "menu-note" }, place, why.regions && this.#stage?.frame ? " Bright places are where the query is seen most." : ""),
+      h(
+        "p",
+        { class: "quiet" },
+        place,
+        why.regions && this.#stage?.frame ? " Bright places are where the query is seen most." : "",
+      ),
       words.length > 0 && wordEffects(words),
     );
   }

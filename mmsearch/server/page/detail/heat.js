@@ -2,17 +2,10 @@
 
 import { h } from "../lib/dom.js";
 
-// From dark to bright in equal steps of perception, as `mmsearch explain --png` draws them.
-const COLOURS = [
-  [0, 0, 4],
-  [40, 11, 84],
-  [101, 21, 110],
-  [159, 42, 99],
-  [212, 72, 66],
-  [245, 125, 21],
-  [250, 193, 39],
-  [252, 255, 164],
-];
+// Cold places are dimmed, hot ones lit: the picture itself stays to be seen where it matters.
+const COLD = [9, 8, 22, 0.72]; // red, green, blue to 255, opacity to 1
+const HOT = [255, 178, 64, 0.2];
+const SHARPNESS = 1.4; // above 1, what is lukewarm counts as cold rather than hot
 
 /**
  * The heat map of an explanation, as large as the picture that it is laid over.
@@ -36,18 +29,12 @@ export function heatMap(similarities) {
   if (!context || peak <= mean) return canvas; // it is seen nowhere more than elsewhere
   const pixels = context.createImageData(columns, rows);
   all.forEach((similarity, i) => {
-    const heat = Math.max(0, (similarity - mean) / (peak - mean));
-    pixels.data.set([...colour(heat), Math.round(255 * (0.5 + 0.22 * heat))], i * 4);
+    const heat = Math.max(0, (similarity - mean) / (peak - mean)) ** SHARPNESS;
+    const [red, green, blue, opacity] = COLD.map((cold, k) => cold + heat * (HOT[k] - cold));
+    pixels.data.set([red, green, blue, opacity * 255], i * 4);
   });
   context.putImageData(pixels, 0, 0);
   return canvas;
-}
-
-/** @param {number} heat from 0 to 1 @returns {number[]} */
-function colour(heat) {
-  const at = heat * (COLOURS.length - 1);
-  const below = Math.min(COLOURS.length - 2, Math.floor(at));
-  return COLOURS[below].map((one, i) => Math.round(one + (at - below) * (COLOURS[below + 1][i] - one)));
 }
 
 /**
@@ -66,7 +53,12 @@ export function wordEffects(words) {
       return h(
         "li",
         {},
-        h("span", { class: "effect-word" }, word, matched && h("span", { class: "effect-matched" }, " in the text")),
+        h(
+          "span",
+          { class: "effect-word" },
+          word,
+          matched && h("span", { class: "effect-matched" }, " in the text"),
+        ),
         h("span", { class: "effect-track" }, bar),
         h("span", { class: "visually-hidden" }, effect < 0 ? "speaks against it" : "speaks for it"),
       );

@@ -2,6 +2,7 @@
 
 /** @import {Item} from "../types.js" */
 
+import { IndexApi } from "../api.js";
 import { h } from "../lib/dom.js";
 import { clock, modalityName } from "../lib/format.js";
 
@@ -24,10 +25,17 @@ export function itemTexts(items, current, onJump) {
 
 /** @param {Item} item @param {boolean} isCurrent @param {((seconds: number) => void) | null} onJump */
 function entry(item, isCurrent, onJump) {
-  const said = item.text ?? modalityName(item.modality);
   const { start } = item;
+  const seen = item.thumbnail ? IndexApi.sized(item.thumbnail, 128) : "";
+  const said =
+    item.text ?? h("img", { src: seen, alt: modalityName(item.modality), loading: "lazy" });
   if (start === null || !onJump) {
-    return h("li", { class: isCurrent ? "is-current" : "" }, item.modality === "ocr" && h("span", { class: "tag" }, "in the photo"), said);
+    return h(
+      "li",
+      { class: isCurrent ? "is-current" : "" },
+      item.modality === "ocr" && h("span", { class: "tag" }, "in the photo"),
+      said,
+    );
   }
   return h(
     "li",

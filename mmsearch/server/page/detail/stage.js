@@ -38,7 +38,9 @@ function picture(hit) {
   const below = h("img", { class: "stage-below", alt: "", src: IndexApi.sized(thumbnail, 512) });
   frame.prepend(below); // it was in the grid: it is there at once
   image.addEventListener("load", () => below.remove());
-  image.addEventListener("error", () => frame.replaceWith(gone("The file is gone, or cannot be read.")));
+  image.addEventListener("error", () =>
+    frame.replaceWith(gone("The file is gone, or cannot be read.")),
+  );
   return { element: frame, player: null, frame };
 }
 
@@ -66,7 +68,11 @@ function video(hit) {
 
 /** @param {Hit} hit @returns {Stage} */
 function sound(hit) {
-  const player = h("audio", { controls: true, preload: "auto", "aria-label": `Recording ${hit.name}` });
+  const player = h("audio", {
+    controls: true,
+    preload: "auto",
+    "aria-label": `Recording ${hit.name}`,
+  });
   const element = h(
     "div",
     { class: "stage-sound" },
@@ -83,7 +89,10 @@ function playFrom(player, hit, shown) {
   player.addEventListener("loadedmetadata", () => jump(player, hit.start ?? 0), { once: true });
   player.addEventListener(
     "error",
-    () => shown.replaceWith(gone("The browser cannot play this file. Open the original in another player.")),
+    () =>
+      shown.replaceWith(
+        gone("The browser cannot play this file. Open the original in another player."),
+      ),
     { once: true },
   );
   if (hit.media) player.src = new URL(hit.media, document.baseURI).href;
@@ -99,7 +108,12 @@ export function jump(player, seconds) {
 
 /** @param {Hit} hit @returns {Stage} */
 function text(hit) {
-  const element = h("div", { class: "stage-text", tabIndex: 0 }, icon("text"), h("p", {}, hit.text ?? hit.name));
+  const element = h(
+    "div",
+    { class: "stage-text", tabIndex: 0 },
+    icon("text"),
+    h("p", {}, hit.text ?? hit.name),
+  );
   return { element, player: null, frame: null };
 }
 

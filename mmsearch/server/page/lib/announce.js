@@ -23,7 +23,9 @@ export function announce(message) {
 export function toast(message) {
   announce(message);
   const note = h("div", { class: "toast" }, message);
-  const place = /** @type {HTMLElement} */ (document.querySelector("dialog[open]") ?? document.body);
+  const place = /** @type {HTMLElement} */ (
+    document.querySelector("dialog[open]") ?? document.body
+  );
   place.append(note);
   setTimeout(() => note.remove(), SHOWN_FOR);
 }

@@ -80,7 +80,9 @@ export class SearchBox {
   /** Underlines what is wrong, and says what. @param {ApiError} error */
   showProblem(error) {
     // What follows draws the same for terminals.
-    this.#problem.textContent = error.message.split("\n")[0].replace(/ \(character \d+ of the query\)$/u, "");
+    this.#problem.textContent = error.message
+      .split("\n")[0]
+      .replace(/ \(character \d+ of the query\)$/u, "");
     this.#problem.classList.remove("is-notice");
     this.#input.setAttribute("aria-invalid", "true");
     const { position, length } = error;

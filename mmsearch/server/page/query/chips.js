@@ -8,7 +8,15 @@ import { without } from "./text.js";
 import { isPlain } from "./understood.js";
 
 /** @type {Record<string, string>} */
-const FILTER_ICONS = { type: "kind", has: "kind", in: "folder", before: "date", after: "date", on: "date", near: "place" };
+const FILTER_ICONS = {
+  type: "kind",
+  has: "kind",
+  in: "folder",
+  before: "date",
+  after: "date",
+  on: "date",
+  near: "place",
+};
 
 /**
  * @param {HTMLElement} place
@@ -32,13 +40,19 @@ export function showChips(place, { q, parts, file, preview, state, thumbnail }, 
       ),
     );
   }
-  for (const [kind, words] of /** @type {const} */ ([["more", "More like"], ["less", "Less like"]])) {
+  for (const [kind, words] of /** @type {const} */ ([
+    ["more", "More like"],
+    ["less", "Less like"],
+  ])) {
     for (const item of state[kind]) {
       const picture = h("img", { class: "picture-preview", src: thumbnail(item), alt: "" });
       picture.addEventListener("error", () => picture.remove());
       chips.push(
-        chip([icon(kind), words, picture], kind === "less" ? "negated" : "", `${words} item ${item}`, () =>
-          go({ [kind]: state[kind].filter((one) => one !== item) }),
+        chip(
+          [icon(kind), words, picture],
+          kind === "less" ? "negated" : "",
+          `${words} item ${item}`,
+          () => go({ [kind]: state[kind].filter((one) => one !== item) }),
         ),
       );
     }
@@ -84,7 +98,11 @@ function chip(content, kind, name, onRemove) {
   if (onRemove) {
     put(
       made,
-      h("button", { type: "button", class: "chip-remove", "aria-label": `Remove ${name}`, onclick: onRemove }, icon("close")),
+      h(
+        "button",
+        { type: "button", class: "chip-remove", "aria-label": `Remove ${name}`, onclick: onRemove },
+        icon("close"),
+      ),
     );
   }
   return made;

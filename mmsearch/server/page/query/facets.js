@@ -70,7 +70,9 @@ export class FacetMenus {
     const rest = this.#rest(menu);
     try {
       const facets = await this.api().facets(rest);
-      const chosen = new Set(this.#own(menu).flatMap(({ key, value }) => (key === "type" ? value.split(",") : value)));
+      const chosen = new Set(
+        this.#own(menu).flatMap(({ key, value }) => (key === "type" ? value.split(",") : value)),
+      );
       /** @param {string | null} filters */
       const pick = (filters) => {
         panel.hidePopover();
@@ -129,7 +131,15 @@ const BUILDERS = {
     });
     return [
       ...entries,
-      ...(undated ? [h("p", { class: "menu-note" }, `${counted(undated, "file does", "files do")} not say when.`)] : []),
+      ...(undated
+        ? [
+            h(
+              "p",
+              { class: "menu-note" },
+              `${counted(undated, "file does", "files do")} not say when.`,
+            ),
+          ]
+        : []),
       stretch(own, pick),
       ...clearing(chosen, pick),
     ];
@@ -165,7 +175,13 @@ function stretch(own, pick) {
 function entry(name, count, isChosen, onclick) {
   return h(
     "button",
-    { type: "button", class: "menu-entry", "aria-pressed": String(isChosen), data: { name: name.toLowerCase() }, onclick },
+    {
+      type: "button",
+      class: "menu-entry",
+      "aria-pressed": String(isChosen),
+      data: { name: name.toLowerCase() },
+      onclick,
+    },
     h("span", { class: "menu-check" }, isChosen && icon("check")),
     h("span", { class: "menu-name", title: name }, name),
     h("span", { class: "menu-count" }, number(count)),
@@ -180,14 +196,23 @@ function nothing() {
 function clearing(chosen, pick) {
   if (!chosen.size) return [];
   return [
-    h("button", { type: "button", class: "menu-clear", onclick: () => pick(null) }, "Remove this filter"),
+    h(
+      "button",
+      { type: "button", class: "menu-clear", onclick: () => pick(null) },
+      "Remove this filter",
+    ),
   ];
 }
 
 /** A field that hides the entries that do not hold what is typed. @param {HTMLElement[]} entries @param {string} label */
 function narrowing(entries, label) {
   if (entries.length <= MANY) return [];
-  const input = h("input", { type: "search", placeholder: label, "aria-label": label, class: "menu-find" });
+  const input = h("input", {
+    type: "search",
+    placeholder: label,
+    "aria-label": label,
+    class: "menu-find",
+  });
   input.addEventListener("input", () => {
     const typed = input.value.trim().toLowerCase();
     for (const one of entries) one.hidden = !one.dataset.name?.includes(typed);

@@ -16,7 +16,10 @@ const files = new Map();
 
 /** Whether a file may be searched by. @param {{type: string, name?: string}} file */
 export function isSearchable(file) {
-  return /^(image|audio)\//u.test(file.type) || /\.(heic|heif|raw|dng|nef|cr2|arw)$/iu.test(file.name ?? "");
+  return (
+    /^(image|audio)\//u.test(file.type) ||
+    /\.(heic|heif|raw|dng|nef|cr2|arw)$/iu.test(file.name ?? "")
+  );
 }
 
 /**

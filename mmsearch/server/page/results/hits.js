@@ -62,8 +62,7 @@ export class HitList {
     this.first ??= answer;
     this.hidden = answer.hidden; // of all ranks so far
     this.#part += 1;
-    this.isComplete =
-      answer.hits.length < k || this.#part === PARTS.length || offset + k >= MOST;
+    this.isComplete = answer.hits.length < k || this.#part === PARTS.length || offset + k >= MOST;
     for (const hit of answer.hits) {
       if (this.#assets.has(hit.asset)) continue; // the index changed between two parts
       this.#assets.add(hit.asset);

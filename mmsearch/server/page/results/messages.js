@@ -3,7 +3,7 @@
 import { ApiError } from "../api.js";
 import { copyText } from "../lib/announce.js";
 import { h, icon } from "../lib/dom.js";
-import { counted } from "../lib/format.js";
+import { number } from "../lib/format.js";
 
 /**
  * @param {string} picture name of an icon
@@ -24,7 +24,11 @@ function message(picture, title, body, actions = []) {
 
 /** @param {string} label @param {() => void} onclick @param {boolean} [main] */
 function button(label, onclick, main = true) {
-  return h("button", { type: "button", class: main ? "button button-main" : "button", onclick }, label);
+  return h(
+    "button",
+    { type: "button", class: main ? "button button-main" : "button", onclick },
+    label,
+  );
 }
 
 /** The index holds nothing. @param {string} name */
@@ -46,7 +50,11 @@ export function nothingAnswers(hidden, onAll) {
   return message(
     "search",
     "Nothing here answers that",
-    [`${counted(hidden, "file comes", "files come")} near it by chance at most.`],
+    [
+      hidden === 1
+        ? "The nearest file is not a likely answer."
+        : `None of the ${number(hidden)} nearest files is a likely answer.`,
+    ],
     [button("Show the nearest all the same", onAll)],
   );
 }
@@ -54,9 +62,12 @@ export function nothingAnswers(hidden, onAll) {
 /** @param {boolean} isFiltered @param {() => void} onUnfilter */
 export function noHits(isFiltered, onUnfilter) {
   return isFiltered
-    ? message("search", "No hits", ["Nothing passes all the filters."], [
-        button("Remove the filters", onUnfilter),
-      ])
+    ? message(
+        "search",
+        "No hits",
+        ["Nothing passes all the filters."],
+        [button("Remove the filters", onUnfilter)],
+      )
     : message("search", "No hits", ["Try other words, fewer of them, or without quotation marks."]);
 }
 
@@ -77,12 +88,19 @@ export function failed(error, onRetry) {
     return message(
       "gone",
       "The server does not answer",
-      ["Is ", h("code", {}, "mmsearch serve"), " still running? The page goes on as soon as it is back."],
+      [
+        "Is ",
+        h("code", {}, "mmsearch serve"),
+        " still running? The page goes on as soon as it is back.",
+      ],
       [button("Try again now", onRetry)],
     );
   }
   const isSyntax = error instanceof ApiError && error.position !== null;
-  if (isSyntax) return message("search", "The query cannot be understood", [plain(error)]);
+  if (isSyntax)
+    return message("search", "The query cannot be understood", [
+      "What is underlined in it must be put otherwise.",
+    ]);
   return message("gone", "That did not work", [plain(error)], [button("Try again", onRetry)]);
 }
 

@@ -28,7 +28,9 @@ export class Searches {
   /** The hits of a state: those that were fetched already, or none so far. @param {State} state @param {IndexApi} api */
   list(state, api) {
     const key = searchKey(state);
-    const list = this.#lists.get(key) ?? new HitList((k, offset, signal) => fetchPart(state, api, k, offset, signal));
+    const list =
+      this.#lists.get(key) ??
+      new HitList((k, offset, signal) => fetchPart(state, api, k, offset, signal));
     this.#lists.delete(key); // the one that was used last is dropped last
     this.#lists.set(key, list);
     for (const old of [...this.#lists.keys()].slice(0, -KEPT)) this.#lists.delete(old);

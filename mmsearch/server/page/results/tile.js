@@ -15,7 +15,9 @@ function hasPicture(hit) {
 
 /** Whether a hit is a moment of something that plays. @param {Hit} hit */
 export function isTimed(hit) {
-  return hit.duration !== null && hit.duration !== undefined ? hit.duration > 0 : hit.start !== null;
+  return hit.duration !== null && hit.duration !== undefined
+    ? hit.duration > 0
+    : hit.start !== null;
 }
 
 /**
@@ -106,7 +108,12 @@ function card(hit) {
   return h(
     "span",
     { class: `card ${plays ? "card-sound" : ""}` },
-    h("span", { class: "card-head" }, icon(plays ? "sound" : "text"), h("span", { class: "card-name" }, hit.name)),
+    h(
+      "span",
+      { class: "card-head" },
+      icon(plays ? "sound" : "text"),
+      h("span", { class: "card-name" }, hit.name),
+    ),
     hit.text && h("span", { class: "card-text" }, hit.text),
   );
 }
@@ -115,8 +122,8 @@ function card(hit) {
 function badges(hit) {
   const made = [];
   if (isTimed(hit)) {
-    const at = hit.start !== null ? clock(hit.start) : hit.duration ? clock(hit.duration) : "";
-    made.push(h("span", { class: "badge" }, icon("play"), at));
+    const at = hit.start || hit.duration; // a moment, or all of it
+    made.push(h("span", { class: "badge" }, icon("play"), at && clock(at)));
   }
   if (hit.copies.length) {
     made.push(h("span", { class: "badge" }, icon("copies"), String(hit.copies.length + 1)));
