@@ -94,6 +94,7 @@ class Index:
         max_megapixels: larger images are refused, when indexing and as queries.
         speech_model: recognises speech: ``auto``, the name of a Whisper model, or a path. Where
             it is not ``auto``, what other models recognised is recognised again.
+        jobs: how many processor cores indexing uses; None for all that the process may use.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Index:
     ) -> None:
         self.max_megapixels = DEFAULT_MAX_MEGAPIXELS
         self.speech_model = "auto"
+        self.jobs: int | None = None
         self._directory = directory
         self._encoder = encoder
         self._loading = threading.Lock()
@@ -195,6 +197,7 @@ class Index:
             caption_files=[_absolute(path) for path in captions],
             ocr=ocr,
             max_megapixels=self.max_megapixels,
+            jobs=self.jobs,
         )
         return self._update(request, progress)
 
@@ -202,7 +205,7 @@ class Index:
         """Brings all sources up to date; see `add`."""
         from mmsearch.ingest.pipeline import Request
 
-        return self._update(Request(max_megapixels=self.max_megapixels), progress)
+        return self._update(Request(max_megapixels=self.max_megapixels, jobs=self.jobs), progress)
 
     def watch(
         self,
@@ -242,7 +245,7 @@ class Index:
             self._directory,
             lambda request: run(partial(self._update, request)),
             [_absolute(path) for path in paths],
-            Request(max_megapixels=self.max_megapixels),
+            Request(max_megapixels=self.max_megapixels, jobs=self.jobs),
             pace=pace or Pace(),
             polling=polling,
             stop=stop or threading.Event(),
@@ -440,6 +443,7 @@ class Index:
                 encoder,
                 stored,
                 max_megapixels=self.max_megapixels,
+                jobs=self.jobs,
                 progress=progress,
             )
         self._encoder = encoder
