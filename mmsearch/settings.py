@@ -35,6 +35,8 @@ class Settings:
         index: name or path of the index to use.
         model: the encoder that new indexes are made with.
         device: ``auto``, ``cpu`` or ``cuda``.
+        engine: what runs open_clip's image towers on the CPU: ``auto``, ``torch``, ``compile``,
+            ``onnxruntime`` or ``openvino``.
         max_megapixels: larger images are refused.
         jobs: how many processor cores indexing uses; None for all.
         exclude: glob patterns of files and folders to leave out.
@@ -52,6 +54,7 @@ class Settings:
     index: str = "default"
     model: str = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    engine: str = "auto"
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     jobs: int | None = None
     exclude: tuple[str, ...] = ()

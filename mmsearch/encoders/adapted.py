@@ -31,6 +31,7 @@ from mmsearch.encoders.base import (
     Pixels,
     Regions,
     encode_regions,
+    expect_images,
     images_with_features,
     texts_with_features,
 )
@@ -206,6 +207,10 @@ class AdaptedEncoder:
     def batch_size(self) -> int:
         """How many images to encode at once for the best rate."""
         return self._base.batch_size
+
+    def expect_images(self, count: int, cores: int) -> None:
+        """Tells the base how many images are to come."""
+        expect_images(self._base, count, cores)
 
     def encode_images(self, pixels: Pixels) -> Embeddings:
         """Embeds images.

@@ -22,12 +22,16 @@ from mmsearch.encoders.base import (
     Regions,
 )
 from mmsearch.encoders.device import Placement, place
+from mmsearch.settings import load_settings
 
 if TYPE_CHECKING:
     import torch
 
+    from mmsearch.encoders.engines.streams import Streams
+
 _BATCH_ON_CPU = 32
 _BATCH_ON_CUDA = 128
+_FEW_IMAGES = 64
 
 
 class OpenClipEncoder:
@@ -62,6 +66,7 @@ class OpenClipEncoder:
         self._placement = placement
         self._tokenize = tokenizer.load(architecture.text_config, tokenizer_folder)
         self._model: Any = _load_model(architecture, weights, placement)
+        self._streams: Streams | None = None
 
     @classmethod
     def from_pretrained(
@@ -169,7 +174,38 @@ class OpenClipEncoder:
     @property
     def batch_size(self) -> int:
         """How many images to encode at once for the best rate."""
+        if self._streams is not None:
+            return self._streams.batch_size
         return _BATCH_ON_CPU if self._placement.device.type == "cpu" else _BATCH_ON_CUDA
+
+    def expect_images(self, count: int, cores: int) -> None:
+        """Gets the fastest engine for so many images going; see `mmsearch.encoders.engines`.
+
+        Args:
+            count: of images. A few are not worth any preparation.
+            cores: how many processor cores to use from now on.
+
+        Raises:
+            SettingsError: the setting ``engine`` names none that runs here.
+        """
+        if self._placement.device.type != "cpu" or count < _FEW_IMAGES:
+            return
+        from mmsearch.encoders.engines.base import Tower
+        from mmsearch.encoders.engines.choose import choose
+
+        if self._streams is not None:
+            self._streams.close()
+        transform, settings = self.transform, load_settings()
+        blank = np.zeros((1, transform.height, transform.width, 3), dtype=np.uint8)
+        tower = Tower(
+            self._model.visual,
+            self._identity.name,
+            self._identity.revision,
+            self.prepare(blank),
+            cores,
+            settings.cache,
+        )
+        self._streams = choose(tower, count, wanted=settings.engine)
 
     def encode_images(self, pixels: Pixels) -> Embeddings:
         """Embeds images.
@@ -183,9 +219,10 @@ class OpenClipEncoder:
         """
         import torch
 
+        run = self._streams or self._model.encode_image
         batches = (pixels[i : i + self.batch_size] for i in range(0, len(pixels), self.batch_size))
         with torch.inference_mode():
-            return self._collect(self._model.encode_image(self.prepare(b)) for b in batches)
+            return self._collect(run(self.prepare(batch)) for batch in batches)
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeds texts; what is longer than the text tower takes is cut.

@@ -91,6 +91,11 @@ class EmbeddedEncoder:
         """How many images to encode at once for the best rate."""
         return IMAGE_BATCH
 
+    def expect_images(self, count: int, cores: int) -> None:
+        """Takes as many threads as there are cores to use, unless it was made with a number."""
+        if count and self._threads is None:
+            self._image_tower.threads = cores
+
     def encode_images(self, pixels: Pixels) -> Embeddings:
         """Embeds images.
 

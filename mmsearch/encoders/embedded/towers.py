@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmsearch.cores import usable_cores
 from mmsearch.encoders.base import Pixels
 from mmsearch.encoders.embedded.heads import Floats
 from mmsearch.errors import WeightsError
@@ -45,7 +45,7 @@ class ImageTower:
 
     def __init__(self, path: Path, threads: int | None) -> None:
         self._session = _open_session(path)
-        self._threads = threads or os.cpu_count() or 1
+        self.threads = threads or usable_cores()
 
     def __call__(self, pixels: Pixels) -> tuple[Floats, Floats]:
         """Looks at images.
@@ -56,7 +56,7 @@ class ImageTower:
         Returns:
             Features, float32 of shape (n, features), and logits, float32 of shape (n, 1000).
         """
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="mmsearch-encode") as pool:
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="mmsearch-encode") as pool:
             seen = list(pool.map(self._run, np.split(pixels, len(pixels))))
         features, logits = (np.concatenate(parts) for parts in zip(*seen, strict=True))
         return features, logits
@@ -111,7 +111,7 @@ class TextTower:
     def __init__(self, path: Path, tokenizer: Tokenizer, threads: int | None) -> None:
         self._session = _open_session(path)
         self._tokenizer = tokenizer
-        self._threads = threads or os.cpu_count() or 1
+        self._threads = threads or usable_cores()
 
     def __call__(self, texts: Sequence[str]) -> Floats:
         """Reads texts; those of like length go together, so that little is padded.
