@@ -1,0 +1,71 @@
+"""The example of an app with search in it, run by a real server and asked by a real client."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+import mmsearch
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
+
+
+@pytest.fixture
+def client(index: mmsearch.Index, photos: Path) -> Iterator[httpx.Client]:
+    index.add(photos)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", "fastapi_app:app", "--port", str(port)],
+        cwd=EXAMPLES,
+        env={**os.environ, "MMSEARCH_INDEX": str(index.path), "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as asking:
+            until = time.monotonic() + 60
+            while True:
+                try:
+                    asking.get("/openapi.json")
+                    break
+                except httpx.TransportError:
+                    assert server.poll() is None
+                    assert time.monotonic() < until
+                    time.sleep(0.05)
+            yield asking
+    finally:
+        server.terminate()
+        assert server.wait(30) in (0, -15)
+
+
+def test_texts_are_illustrated_and_pictures_are_served(client: httpx.Client) -> None:
+    found = client.get("/illustrations", params={"text": "something red - really?", "k": 2})
+
+    assert found.status_code == 200
+    best = found.json()[0]
+    assert best["name"] == "red.png"
+    assert 0.2 <= best["relevance"] <= 1
+    picture = client.get(best["picture"])
+    assert picture.status_code == 200
+    with Image.open(BytesIO(picture.content)) as image:
+        assert image.convert("RGB").getpixel((10, 10))[0] > 250
+
+    # The mounted service is the whole one.
+    answer = client.get("/library/api/v1/indexes/photos/search", params={"q": "blue", "k": 1})
+    assert answer.json()["hits"][0]["name"] == "blue.png"
+    assert "<html" in client.get("/library/").text
+
+
+def test_what_cannot_be_asked_is_told(client: httpx.Client) -> None:
+    assert client.get("/illustrations", params={"text": "red", "k": 0}).status_code == 400
+    assert client.get("/illustrations").status_code == 422
