@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import ExitStack
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,14 @@ import typer
 
 from mmsearch.cli.options import DeviceOption, settings_with
 from mmsearch.cli.output import note
+
+
+class LogFormat(StrEnum):
+    """How requests are logged."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 ServedOption = Annotated[
     list[str] | None,
@@ -38,6 +47,31 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            metavar="NAME",
+            help="Another name under which the server may be called; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    allow_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-origin",
+            metavar="ORIGIN",
+            help="Another site whose pages may call the server, for instance "
+            "https://photos.example; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    fetch_urls: Annotated[
+        bool,
+        typer.Option(
+            "--fetch-urls", help="Let callers name pictures by URL; never of private addresses."
+        ),
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Keep the indexes current while files change.")
     ] = False,
@@ -51,12 +85,20 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    log_format: Annotated[
+        LogFormat, typer.Option("--log-format", help="How requests are logged.")
+    ] = LogFormat.TEXT,
     device: DeviceOption = None,
 ) -> None:
-    """Serve indexes over HTTP: the page at / and the API at /api/v1."""
+    """Serve indexes over HTTP: the page at / and the API at /api/v1.
+
+    Ctrl-C ends it when the requests that it has begun are answered.
+    """
     import mmsearch
+    from mmsearch.server.observe import JsonLines, Lines, log_to_stderr
     from mmsearch.server.options import ServerOptions, is_loopback
     from mmsearch.server.run import run
+    from mmsearch.server.state import served_names
 
     settings = settings_with(device=device)
     if token is None and not is_loopback(host):
@@ -65,14 +107,26 @@ def serve(
         host=host,
         port=port,
         token=token,
+        allowed_hosts=tuple(allow_host or ()),
+        allowed_origins=tuple(allow_origin or ()),
         max_megapixels=settings.max_megapixels,
+        fetch_urls=fetch_urls,
         allow_index=tuple(folder.absolute() for folder in allow_index or ()),
         watch=watch,
     )
     with ExitStack() as stack:
         opened = {}
-        for given in indexes or [settings.index]:
-            path = settings.index_path(given)
-            opened[path.stem] = stack.enter_context(mmsearch.open(path, device=settings.device))
-        note(f"http://{host}:{port}/")
-        run(opened, options)
+        paths = [settings.index_path(given) for given in indexes or [settings.index]]
+        for name, path in served_names(paths).items():
+            opened[name] = stack.enter_context(mmsearch.open(path, device=settings.device))
+            opened[name].max_megapixels = settings.max_megapixels
+            opened[name].speech_model = settings.speech_model
+        log_to_stderr(JsonLines() if log_format is LogFormat.JSON else Lines())
+        run(opened, options, listening=lambda url: _tell(url, token))
+
+
+def _tell(url: str, token: str | None) -> None:
+    note(f"mmsearch serves {url}")
+    if token is not None:
+        note(f"The token is {token}")
+    note("Ctrl-C ends it.")

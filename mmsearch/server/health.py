@@ -72,6 +72,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     anyio.to_thread.current_default_thread_limiter().total_tokens = state.options.threads
     async with anyio.create_task_group() as tasks:
         for name, index in state.indexes.items():
+            index.together.seen = state.metrics.batches.observe
             tasks.start_soon(_make_ready, state, name, index)
         yield
         tasks.cancel_scope.cancel()

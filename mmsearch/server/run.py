@@ -2,48 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import FrameType
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from threadpoolctl import threadpool_limits
 
+from mmsearch.errors import SettingsError
 from mmsearch.library import Index
 from mmsearch.server.app import create_app
 from mmsearch.server.options import ServerOptions
-from mmsearch.server.state import ServerState
 
 GRACE = 10
 """Seconds that requests have to finish when the server is told to end."""
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-def run(indexes: Mapping[str, Index], options: ServerOptions) -> None:
+
+def run(
+    indexes: Mapping[str, Index],
+    options: ServerOptions,
+    *,
+    listening: Callable[[str], None] = lambda url: None,
+) -> None:
     """Serves until Ctrl-C or SIGTERM, then finishes the requests that it has begun.
+
+    A second Ctrl-C does not wait for them.
 
     Args:
         indexes: as of `create_app`.
-        options: likewise.
+        options: likewise; port 0 takes any that is free.
+        listening: called with the server's URL when it accepts requests.
+
+    Raises:
+        SettingsError: it cannot listen at the address.
     """
-    server = _Server(
-        uvicorn.Config(
-            create_app(indexes, options=options),
-            host=options.host,
-            port=options.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=GRACE,
-        )
+    app = create_app(indexes, options=options)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
     )
-    server.run()
+    with closing(_listening_socket(options)) as listener:
+        server = _Server(config, lambda: listening(_url(options.host, listener)))
+        # Requests run side by side. Threads of matrix products beside them would wait for each
+        # other busily: that takes six times the processor time.
+        with threadpool_limits(1, user_api="blas"):
+            server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
-    """Ends what would go on for ever, before it waits for the requests that it has begun."""
+    """Ends by returning, whatever signal told it to, so that its caller can close what is open."""
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        app = self.config.app
-        assert isinstance(app, FastAPI)
-        state: ServerState = app.state.server
-        state.jobs.end()
-        super().handle_exit(sig, frame)
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._listening()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before: dict[signal.Signals, Any] = {
+            number: signal.signal(number, self.handle_exit) for number in _SIGNALS
+        }
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _listening_socket(options: ServerOptions) -> socket.socket:
+    """A socket at the address, so that a port that is taken is an error of ours."""
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    try:
+        return socket.create_server(
+            (options.host.strip("[]"), options.port), family=family, backlog=2048
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"Nothing can listen at {options.host} port {options.port}: "
+            f"{error.strerror or error}. Give another --port, or another --host."
+        ) from error
+
+
+def _url(host: str, listener: socket.socket) -> str:
+    """What to type into a browser on this machine."""
+    port = listener.getsockname()[1]
+    if host in ("0.0.0.0", "::", "[::]"):  # every address of this machine
+        host = "localhost"
+    return f"http://[{host}]:{port}/" if ":" in host.strip("[]") else f"http://{host}:{port}/"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Request
+from fastapi import Path as PathParameter
 
 from mmsearch.errors import IndexNotFoundError
 from mmsearch.library import Index
@@ -57,6 +59,17 @@ class ServerState:
             raise IndexNotFoundError(f"No index {name!r} is served here; known: {known}.") from None
 
 
+def served_names(paths: Iterable[Path]) -> dict[str, Path]:
+    """Names for indexes at some paths: those of their folders, numbered where two are the same."""
+    named: dict[str, Path] = {}
+    for path in paths:
+        name, number = path.stem, 2
+        while name in named:
+            name, number = f"{path.stem}-{number}", number + 1
+        named[name] = path
+    return named
+
+
 # Dependencies are coroutines although they await nothing: others would each take a thread.
 async def get_state(request: Request) -> ServerState:
     """Dependency: the server's state."""
@@ -66,7 +79,9 @@ async def get_state(request: Request) -> ServerState:
 
 async def get_index(
     request: Request,
-    index: Annotated[str, Path(description="Name of an index, as `/api/v1/indexes` lists it.")],
+    index: Annotated[
+        str, PathParameter(description="Name of an index, as `/api/v1/indexes` lists it.")
+    ],
 ) -> Index:
     """Dependency: the index that the path names."""
     return (await get_state(request)).index(index)
