@@ -7,9 +7,13 @@ import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mmsearch.background.presence import Presence, Served
+
+if TYPE_CHECKING:
+    from mmsearch.library import Index
+    from mmsearch.server.options import ServerOptions
 
 _log = logging.getLogger("mmsearch.background")
 
@@ -21,40 +25,33 @@ def new_secret() -> str:
 
 @contextmanager
 def announced(
-    indexes: Mapping[str, Path],
-    *,
-    secret: str,
-    token: str | None,
-    device: str,
-    max_megapixels: float,
-    background: bool,
+    indexes: Mapping[str, Index], options: ServerOptions, *, device: str, background: bool
 ) -> Iterator[Callable[[str], None]]:
     """Gives what writes the server's file, to be called with its URL once it listens.
 
     Where the file cannot be written, the server runs without: a notice says so.
 
     Args:
-        indexes: directories of what it serves, by name.
-        secret: what proves that a caller could read the file.
-        token: what all callers must show.
+        indexes: what it serves, by name.
+        options: how it runs.
         device: where it runs encoders.
-        max_megapixels: larger images are refused.
         background: whether `mmsearch stop` may end it.
     """
     written: list[Presence] = []
 
     def announce(url: str) -> None:
-        presence = Presence(
-            url=url.rstrip("/"),
-            secret=secret,
-            token=token,
-            pid=os.getpid(),
-            background=background,
-            device=device,
-            max_megapixels=max_megapixels,
-            indexes=tuple(Served.of(path, name) for name, path in indexes.items()),
-        )
+        assert options.secret is not None
         try:
+            presence = Presence(
+                url=url.rstrip("/"),
+                secret=options.secret,
+                token=options.token,
+                pid=os.getpid(),
+                background=background,
+                device=device,
+                max_megapixels=options.max_megapixels,
+                indexes=tuple(Served.of(index.path, name) for name, index in indexes.items()),
+            )
             presence.write()
             written.append(presence)
         except OSError as error:

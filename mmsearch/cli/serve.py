@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Annotated
 
 import typer
 
-from mmsearch.cli.options import DeviceOption, settings_with
-from mmsearch.cli.output import note
+from mmsearch.cli.arguments import given_arguments
+from mmsearch.cli.options import DeviceOption, JsonOption, settings_with
+from mmsearch.cli.output import note, show_json
+from mmsearch.settings import Settings
 
 
 class LogFormat(StrEnum):
@@ -33,6 +34,7 @@ ServedOption = Annotated[
 
 
 def serve(
+    context: typer.Context,
     indexes: ServedOption = None,
     host: Annotated[
         str, typer.Option("--host", help="The address to listen at; any but loopback has a token.")
@@ -88,13 +90,23 @@ def serve(
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="How requests are logged.")
     ] = LogFormat.TEXT,
+    background: Annotated[
+        bool,
+        typer.Option(
+            "--background", help="Start it in the background and return; `mmsearch stop` ends it."
+        ),
+    ] = False,
+    detached: Annotated[bool, typer.Option("--detached", hidden=True)] = False,
     device: DeviceOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Serve indexes over HTTP: the page at / and the API at /api/v1.
 
-    Ctrl-C ends it when the requests that it has begun are answered.
+    Ctrl-C ends it when the requests that it has begun are answered. While it runs, `mmsearch
+    query` asks it, and answers in no time.
     """
     import mmsearch
+    from mmsearch.background.announce import announced, new_secret
     from mmsearch.server.observe import JsonLines, Lines, log_to_stderr
     from mmsearch.server.options import ServerOptions, is_loopback
     from mmsearch.server.run import run
@@ -102,7 +114,11 @@ def serve(
 
     settings = settings_with(device=device)
     if token is None and not is_loopback(host):
-        token = secrets.token_urlsafe(24)
+        token = new_secret()
+    if background:
+        arguments = given_arguments(context, leave_out=("background", "token", "json"))
+        _start(arguments, settings, token, json=json)
+        return
     options = ServerOptions(
         host=host,
         port=port,
@@ -113,6 +129,7 @@ def serve(
         fetch_urls=fetch_urls,
         allow_index=tuple(folder.absolute() for folder in allow_index or ()),
         watch=watch,
+        secret=new_secret(),
     )
     with ExitStack() as stack:
         opened = {}
@@ -122,7 +139,15 @@ def serve(
             opened[name].max_megapixels = settings.max_megapixels
             opened[name].speech_model = settings.speech_model
         log_to_stderr(JsonLines() if log_format is LogFormat.JSON else Lines())
-        run(opened, options, listening=lambda url: _tell(url, token))
+        announce = stack.enter_context(
+            announced(opened, options, device=settings.device, background=detached)
+        )
+
+        def listening(url: str) -> None:
+            announce(url)
+            _tell(url, token)
+
+        run(opened, options, listening=listening)
 
 
 def _tell(url: str, token: str | None) -> None:
@@ -130,3 +155,16 @@ def _tell(url: str, token: str | None) -> None:
     if token is not None:
         note(f"The token is {token}")
     note("Ctrl-C ends it.")
+
+
+def _start(arguments: list[str], settings: Settings, token: str | None, *, json: bool) -> None:
+    from mmsearch.background.start import start
+
+    server = start(arguments, log=settings.cache / "serve.log", token=token)
+    if json:
+        show_json({"url": f"{server.url}/", "pid": server.pid})
+        return
+    note(f"mmsearch serves {server.url}/ in the background")
+    if token is not None:
+        note(f"The token is {token}")
+    note("`mmsearch stop` ends it.")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +14,18 @@ import open_clip
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from open_clip.tokenizer import SimpleTokenizer
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
+import mmsearch
 from mmsearch.encoders.open_clip import OpenClipEncoder
 from mmsearch.encoders.registry import load
 from mmsearch.encoders.text_onnx import bpe, clean
+from mmsearch.encoders.text_onnx.encoder import TextFirstEncoder, open_for_queries, whole
+from mmsearch.encoders.text_onnx.kept import TowerPlaces, keep_text_tower
 from mmsearch.encoders.text_onnx.tokens import ClipTokens
 from mmsearch.encoders.text_onnx.tower import Description, TextTower
-from mmsearch.errors import WeightsError
+from mmsearch.errors import EncoderError, WeightsError
+from mmsearch.testing import TinyEncoder, make_photo
 
 TEXTS = ["a cat", "Two dogs, on a beach!", "", "Ünïcode ✨ &amp; more", "word " * 200]
 
@@ -157,3 +165,214 @@ class TestExport:
         assert isinstance(encoder, OpenClipEncoder)
 
         assert near(export(encoder, tmp_path / "tower")(TEXTS), encoder.encode_texts(TEXTS))
+
+    @pytest.fixture
+    def siglip(self, tiny: str, tmp_path: Path, float32: None) -> OpenClipEncoder:
+        """A tower that sees all tokens, with a tokenizer of the library tokenizers."""
+        import torch
+        from safetensors.torch import save_file
+        from tokenizers import Tokenizer
+        from tokenizers.models import WordLevel
+        from tokenizers.pre_tokenizers import Whitespace
+        from tokenizers.processors import TemplateProcessing
+        from transformers import PreTrainedTokenizerFast
+
+        folder = tmp_path / "siglip"
+        words = [
+            "<pad>",
+            "<eos>",
+            "<unk>",
+            *["a", "an", "the", "cat", "dogs", "on", "beach", "two", "of", "photo"],
+        ]
+        tokenizer = Tokenizer(
+            WordLevel({word: code for code, word in enumerate(words)}, unk_token="<unk>")
+        )
+        tokenizer.pre_tokenizer = Whitespace()
+        tokenizer.post_processor = TemplateProcessing(
+            single="$A <eos>", special_tokens=[("<eos>", 1)]
+        )
+        PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>", unk_token="<unk>"
+        ).save_pretrained(folder)
+        name = "mmsearch-tiny-siglip"
+        config = {
+            "embed_dim": 24,
+            "custom_text": True,
+            "vision_cfg": {
+                "image_size": 48, "layers": 1, "width": 64, "head_width": 32, "patch_size": 16
+            },
+            "text_cfg": {
+                "context_length": 12, "vocab_size": 32, "width": 32, "heads": 2, "layers": 2,
+                "no_causal_mask": True, "pool_type": "last", "proj_bias": True,
+                "hf_tokenizer_name": "someone/siglip",
+                "tokenizer_kwargs": {"clean": "canonicalize"},
+            },
+        }  # fmt: skip
+        (tmp_path / f"{name}.json").write_text(json.dumps(config))
+        open_clip.add_model_config(tmp_path / f"{name}.json")
+        torch.manual_seed(0)
+        model = open_clip.create_model(name, load_weights=False).eval()
+        with torch.no_grad():
+            for parameter in model.parameters():
+                if parameter.ndim > 1:
+                    parameter.normal_(std=0.3)
+        path = folder / "weights.safetensors"
+        save_file({key: t.contiguous() for key, t in model.state_dict().items()}, path)
+        loaded = load(f"{name}:{path}", device="cpu")
+        assert isinstance(loaded, OpenClipEncoder)
+        return loaded
+
+    def test_towers_with_tokenizers_from_the_hub(
+        self, siglip: OpenClipEncoder, tmp_path: Path
+    ) -> None:
+        tower = export(siglip, tmp_path / "tower")
+        asked = ["a cat", "Two_dogs, on the beach!", "", "the photo of a cat " * 9]
+
+        assert near(tower(asked), siglip.encode_texts(asked))
+        assert [tower.tokens.fits(text) for text in asked] == [True, True, True, False]
+
+    def test_what_cannot_be_exported_says_why(
+        self, siglip: OpenClipEncoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wrapper: Any = siglip.tokenizer.cut
+        assert isinstance(wrapper, HFTokenizer)
+        monkeypatch.setattr(wrapper, "tokenizer_mode", "clips")
+        (tmp_path / "tower").mkdir()
+
+        with pytest.raises(EncoderError, match="mode clips"):
+            siglip.export_texts(tmp_path / "tower")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for name in ("red", "blue", "green"):
+        make_photo(tmp_path / "photos" / f"{name}.png", name)
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def index(tiny: str, tiny_file: Path, photos: Path, tmp_path: Path) -> Path:
+    weights = tmp_path / "weights.safetensors"
+    shutil.copy(tiny_file, weights)
+    with mmsearch.create(tmp_path / "index", model=f"{tiny}:{weights}", device="cpu") as made:
+        made.add(photos)
+    return tmp_path / "index"
+
+
+def towers(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("text-*") if (path / "tower.json").is_file())
+
+
+def search(index: Path) -> list[tuple[str, float]]:
+    with mmsearch.open(index, device="cpu") as opened:
+        assert isinstance(opened.encoder, TextFirstEncoder)
+        return [(hit.path.name, hit.score) for hit in opened.search("something red")]
+
+
+class TestIndex:
+    def test_indexing_keeps_a_tower_and_queries_take_it(self, index: Path, own_cache: Path) -> None:
+        assert len(towers(index)) == len(towers(own_cache / "text-towers")) == 1
+        assert len(search(index)) == 3
+
+    def test_a_moved_index_answers_without_its_weights(
+        self, index: Path, tmp_path: Path, own_cache: Path
+    ) -> None:
+        before = search(index)
+        (tmp_path / "weights.safetensors").unlink()
+        shutil.rmtree(own_cache)
+        moved = tmp_path / "elsewhere" / "moved"
+        shutil.copytree(index, moved)
+
+        assert search(moved) == before
+
+    def test_text_queries_import_neither_torch_nor_open_clip(self, index: Path) -> None:
+        code = (
+            "import sys, mmsearch\n"
+            "with mmsearch.open(sys.argv[1]) as index:\n"
+            "    assert index.search('a red photo -blue')\n"
+            "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(index)], capture_output=True, text=True, check=True
+        )
+        modules = set(done.stdout.split())
+
+        assert "onnxruntime" in modules
+        assert not {"torch", "open_clip", "transformers", "onnx", "faiss"} & modules
+
+    def test_images_are_encoded_by_the_encoder_itself(self, index: Path, photos: Path) -> None:
+        with mmsearch.open(index, device="cpu") as opened:
+            assert opened.search(image=photos / "red.png", k=1)[0].path.name == "red.png"
+            assert isinstance(whole(opened.encoder), OpenClipEncoder)
+            assert opened.encoder.batch_size == whole(opened.encoder).batch_size
+
+    @pytest.mark.parametrize("missing", ["tower.json", "tower.onnx", "merges.txt", "tower.bin"])
+    def test_a_damaged_tower_is_made_again(
+        self,
+        index: Path,
+        own_cache: Path,
+        missing: str,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        before = search(index)
+        shutil.rmtree(own_cache)
+        (towers(index)[0] / missing).unlink()
+        with mmsearch.open(index, device="cpu") as opened:
+            assert len(opened.search("something red")) == 3
+        assert sum("exported once" in message for message in caplog.messages) == 1
+
+        caplog.clear()
+        assert search(index) == before
+        assert caplog.messages == []
+
+    def test_an_index_that_cannot_be_written_to_uses_the_cache(
+        self, index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(source: Path, folder: Path) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        shutil.rmtree(towers(index)[0])
+        monkeypatch.setattr("mmsearch.encoders.text_onnx.kept._share", refuse)
+        assert len(search(index)) == 3
+
+    def test_a_tower_that_cannot_be_exported_is_told_of_once(
+        self,
+        index: Path,
+        own_cache: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        def fail(encoder: OpenClipEncoder, folder: Path) -> None:
+            raise EncoderError("its layers are of another kind")
+
+        shutil.rmtree(towers(index)[0])
+        shutil.rmtree(own_cache)
+        monkeypatch.setattr(OpenClipEncoder, "export_texts", fail)
+        for _ in range(2):
+            with mmsearch.open(index, device="cpu") as opened:
+                assert len(opened.search("something red")) == 3
+        assert sum("of another kind" in message for message in caplog.messages) == 1
+
+    def test_reencoding_replaces_the_tower(
+        self, index: Path, tiny: str, tiny_file: Path, tmp_path: Path
+    ) -> None:
+        from safetensors.torch import load_file, save_file
+
+        state = {name: tensor * 1.5 for name, tensor in load_file(tiny_file).items()}
+        save_file(state, tmp_path / "other.safetensors")
+        (before,) = towers(index)
+        with mmsearch.open(index, device="cpu") as opened:
+            opened.reencode(f"{tiny}:{tmp_path / 'other.safetensors'}")
+
+        (after,) = towers(index)
+        assert after != before
+        assert len(search(index)) == 3
+
+    def test_encoders_without_torch_need_none(self, tmp_path: Path) -> None:
+        keep_text_tower(TinyEncoder(), tmp_path)
+        encoder = TinyEncoder()
+
+        assert list(tmp_path.iterdir()) == []
+        assert TowerPlaces.of(encoder.id, tmp_path).open() is None
+        opened = open_for_queries(encoder.identity, tmp_path, dim=encoder.dim)
+        assert isinstance(opened, TinyEncoder)

@@ -72,27 +72,26 @@ def export(encoder: OpenClipEncoder, folder: Path) -> Description:
         OSError: the folder cannot be written to.
     """
     texts = [*background_texts()[::_COMPARED], *_ODD]
+    path = folder / "whole.onnx"
     try:
-        with torch.inference_mode():
-            whole = module.whole_tower(encoder.model)
-            tokens = encoder.tokenize(texts).cpu()
-            expected = _unit(
-                torch.cat([whole(part) for part in torch.split(tokens, _BATCH)]).numpy()
-            )
-            short = module.causal_tower(encoder.model)
-        described = _write_tokenizer(encoder, folder, short=short is not None)
+        lean = module.lean_tower(encoder.model)
+        short = lean is not None and lean.is_short
+        described = _write_tokenizer(encoder, folder, short=short)
+        tokens = encoder.tokenize(texts).cpu()
         made = load_tokens(folder, described)(texts)
         if not np.array_equal(made, tokens.numpy()[:, : made.shape[1]]):
             raise EncoderError("its tokenizer gives other tokens without open_clip")
-        path = folder / "whole.onnx"
-        _to_onnx(short or whole, tokens[:2], path, any_length=short is not None)
-        del whole, short
+        whole = module.whole_tower(encoder.model)
+        with torch.inference_mode():
+            features = [whole(part) for part in torch.split(tokens, _BATCH)]
+        expected = _unit(torch.cat(features).numpy())
+        _to_onnx(lean or whole, tokens[:2], path, any_length=short)
+        del whole, lean
+        return _smallest(encoder, folder, path, described, texts, expected)
     except (OSError, MmsearchError):
         raise
-    except Exception as error:  # torch's exporter and transformers raise whatever they meet
+    except Exception as error:  # torch's exporter, onnxruntime and others raise whatever they meet
         raise EncoderError(f"{type(error).__name__}: {error}".splitlines()[0]) from error
-    try:
-        return _smallest(encoder, folder, path, described, texts, expected)
     finally:
         path.unlink(missing_ok=True)
 
@@ -187,7 +186,8 @@ def _write_tokenizer(encoder: OpenClipEncoder, folder: Path, *, short: bool) -> 
 
 def _to_onnx(tower: nn.Module, tokens: torch.Tensor, path: Path, *, any_length: bool) -> None:
     axes = {0: "n", 1: "length"} if any_length else {0: "n"}
-    with warnings.catch_warnings(), torch.inference_mode():
+    custom = {graph.RUNTIME: 1} if isinstance(tower, module.LeanTower) else None
+    with warnings.catch_warnings(), torch.inference_mode(), module.exportable_attention():
         # The exporter that this one is deprecated for needs yet another package.
         warnings.simplefilter("ignore")
         torch.onnx.export(
@@ -199,7 +199,7 @@ def _to_onnx(tower: nn.Module, tokens: torch.Tensor, path: Path, *, any_length: 
             dynamic_axes={INPUT: axes, OUTPUT: {0: "n"}},
             opset_version=_OPSET,
             dynamo=False,
-            custom_opsets={graph.RUNTIME: 1} if any_length else None,
+            custom_opsets=custom,
         )
 
 
