@@ -6,7 +6,7 @@ Only what is catalogued is ever sent, by its id; no path comes from a request.
 from __future__ import annotations
 
 from errno import ENOENT
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import anyio
 from fastapi import APIRouter, Query, Request, Response
@@ -26,6 +26,8 @@ from mmsearch.server.refusal import Refusal
 from mmsearch.server.state import INDEX, ServedIndex
 from mmsearch.server.thumbnailer import Subject, Thumbnailer, key_of, subject_of
 from mmsearch.settings import load_settings
+
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 _FOR_EVER = "private, max-age=31536000, immutable"
 _A_WHILE = "private, max-age=60, stale-while-revalidate=86400"
@@ -106,14 +108,14 @@ def router() -> APIRouter:
         is_head = request.method == "HEAD"
         return answer_with(opened, request.headers, download=download, is_head=is_head)
 
-    pictures = {
+    pictures: Responses = {
         200: {
             "description": "The picture.",
             "content": {encoding.content_type: {} for encoding in Encoding},
         },
         304: {"description": "The caller has it already."},
     }
-    files = {
+    files: Responses = {
         200: {"description": "The file.", "content": {"*/*": {}}},
         206: {"description": "The part that was asked for.", "content": {"*/*": {}}},
         304: {"description": "The caller has it already."},
