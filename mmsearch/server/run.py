@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -16,6 +17,7 @@ from mmsearch.errors import SettingsError
 from mmsearch.library import Index
 from mmsearch.server.app import create_app
 from mmsearch.server.options import ServerOptions
+from mmsearch.server.state import ServerState
 
 GRACE = 10
 """Seconds that requests have to finish when the server is told to end."""
@@ -50,7 +52,8 @@ def run(
         timeout_graceful_shutdown=GRACE,
     )
     with closing(_listening_socket(options)) as listener:
-        server = _Server(config, lambda: listening(_url(options.host, listener)))
+        state: ServerState = app.state.server
+        server = _Server(config, lambda: listening(_url(options.host, listener)), state.jobs.end)
         # Requests run side by side. Threads of matrix products beside them would wait for each
         # other busily: that takes six times the processor time.
         with threadpool_limits(1, user_api="blas"):
@@ -60,9 +63,16 @@ def run(
 class _Server(uvicorn.Server):
     """Ends by returning, whatever signal told it to, so that its caller can close what is open."""
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, listening: Callable[[], None], ending: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._listening = listening
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._ending()  # of those who follow jobs, whose requests would go on for ever
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
