@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mmsearch.items import Duplicate, Duplicates, Failure, Hit, IndexReport, MediaInfo, Status
+from mmsearch.items import (
+    Duplicate,
+    Duplicates,
+    Failure,
+    Hit,
+    IndexReport,
+    MediaInfo,
+    Status,
+    VectorStoreStatus,
+)
 
 if TYPE_CHECKING:
     from mmsearch.search.explain.explanation import (
@@ -87,6 +96,25 @@ def status_as_json(status: Status) -> dict[str, Any]:
         "encoder": status.encoder,
         "bytes": status.bytes,
         "sources": [str(source) for source in status.sources],
+        "vectors": None if status.vectors is None else vectors_as_json(status.vectors),
+    }
+
+
+def vectors_as_json(vectors: VectorStoreStatus) -> dict[str, Any]:
+    """How the vectors of an index are arranged."""
+    return {
+        "kind": vectors.kind,
+        "vectors": vectors.vectors,
+        "memory": vectors.memory,
+        "bytes": vectors.bytes,
+        "recall": vectors.recall,
+        "target": vectors.target,
+        "memory_limit": vectors.memory_limit,
+        "clusters": vectors.clusters,
+        "code_bytes": vectors.code_bytes,
+        "scanned": vectors.scanned,
+        "rescored": vectors.rescored,
+        "pending": vectors.pending,
     }
 
 

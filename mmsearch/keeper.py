@@ -127,10 +127,7 @@ class VectorKeeper:
         if not (anew or is_due(store, wish)):
             return None
         if wants_clusters(store, wish):
-            _log.warning(
-                "Arranging %d vectors, so that searches stay fast; nobody waits for it.",
-                len(store.ids),
-            )
+            _log.warning("Arranging %d vectors, so that searches stay fast.", len(store.ids))
         return arrange(store, self.folder, wish, texts, progress, anew=anew)
 
     def adopt(self, store: Store, stamp: Stamp) -> None:

@@ -20,6 +20,7 @@ from mmsearch.ingest.identity import known_identity, stored_identity
 from mmsearch.items import Duplicates, IndexReport, Match, Modality, Status, VectorStoreStatus
 from mmsearch.results.hits import Hits
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS, load_settings
+from mmsearch.vectors.base import DEFAULT_RECALL
 
 if TYPE_CHECKING:
     from mmsearch.catalog.reader import CatalogReader
@@ -509,7 +510,7 @@ class Index:
     def optimize(
         self,
         *,
-        recall: float = 0.98,
+        recall: float = DEFAULT_RECALL,
         memory: int | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> VectorStoreStatus:

@@ -63,7 +63,7 @@ class Columns:
             wanted[[self.modality_code(one) for one in modalities]] = True
             return wanted[self.modalities]
 
-        return self._once(("modality", *sorted(modalities)), compare)
+        return self.once(("modality", *sorted(modalities)), compare)
 
     @cached_property
     def assets(self) -> NDArray[np.int64]:
@@ -88,7 +88,7 @@ class Columns:
             )
             return _numbers(row[0])[self.asset_of_item]
 
-        return self._once(of, read)
+        return self.once(of, read)
 
     @cached_property
     def captured_at(self) -> NDArray[np.datetime64]:
@@ -112,7 +112,7 @@ class Columns:
             ]
             return np.array(codes, dtype=np.int64)[self.asset_of_item], list(known)
 
-        return self._once(("names", of), read)
+        return self.once(("names", of), read)
 
     @cached_property
     def folders(self) -> tuple[NDArray[np.int64], list[tuple[int, str]]]:
@@ -149,10 +149,7 @@ class Columns:
                 inside[np.searchsorted(self.assets, _numbers(row[0]).astype(np.int64))] = True
             return inside[self.asset_of_item]
 
-        remembered = [key for key in self._kept if isinstance(key, tuple) and key[0] == "under"]
-        if len(remembered) >= _REMEMBERED_FOLDERS:
-            del self._kept[remembered[0]]
-        return self._once(("under", *folders), read)
+        return self.lately("under", tuple(folders), read, keep=_REMEMBERED_FOLDERS)
 
     @cached_property
     def _items(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -182,7 +179,21 @@ class Columns:
         files = (as_text(decode_path(row[0])).rpartition("/")[2] for row in rows)
         return [file.rpartition(".")[2].casefold() if "." in file[1:] else "" for file in files]
 
-    def _once(self, key: object, read: Callable[[], _T]) -> _T:
+    def lately(self, what: str, key: object, read: Callable[[], _T], *, keep: int) -> _T:
+        """The same for things of which there may be any number: the last few are kept."""
+        kept: dict[object, _T] = self.once(("lately", what), dict)
+        value = kept.pop(key) if key in kept else read()
+        kept[key] = value  # the last one to go
+        if len(kept) > keep:
+            del kept[next(iter(kept))]
+        return value
+
+    def count_names(self) -> int:
+        """How many assets have a name: all, whether they could be read or not."""
+        return self.once("count names", self.reader.count_names)
+
+    def once(self, key: object, read: Callable[[], _T]) -> _T:
+        """What ``read`` gives, kept as long as this object; read when it is first asked for."""
         if key not in self._kept:
             self._kept[key] = read()
         kept: _T = self._kept[key]

@@ -97,6 +97,16 @@ class CatalogReader:
         identity, spec, name, revision, transform, dim = row
         return StoredEncoder(identity, spec, name, revision, json.loads(transform), dim)
 
+    def background_texts(self) -> str | None:
+        """Names the texts that `background` is of; None where there are none."""
+        rows = self._rows(
+            """
+            SELECT texts FROM background WHERE encoder_id =
+                (SELECT active_encoder FROM index_info)
+            """
+        )
+        return str(rows[0][0]) if rows else None
+
     def background(self) -> NDArray[np.float16] | None:
         """What the encoder makes of texts in general, float16, shape (texts, dim).
 
@@ -227,6 +237,38 @@ class CatalogReader:
             Modality(modality): np.sort(np.fromstring(ids, dtype=np.int64, sep=","))
             for modality, ids in rows
         }
+
+    def modalities(self) -> set[Modality]:
+        """The modalities that occur; takes a few look-ups, however many items there are."""
+        rows = self._rows(
+            """
+            WITH RECURSIVE next (modality) AS (
+                SELECT min(modality) FROM item
+                UNION ALL
+                SELECT (SELECT min(modality) FROM item WHERE modality > next.modality) FROM next
+                WHERE next.modality IS NOT NULL
+            ) SELECT modality FROM next WHERE modality IS NOT NULL
+            """
+        )
+        return {Modality(row[0]) for row in rows}
+
+    def count_items_of(self, modalities: Sequence[Modality], *, limit: int) -> int:
+        """How many items of some modalities there are; counts no further than ``limit``."""
+        marks = ", ".join("?" * len(modalities))
+        (row,) = self._rows(
+            f"SELECT count(*) FROM (SELECT 1 FROM item WHERE modality IN ({marks}) LIMIT ?)",
+            (*modalities, limit),
+        )
+        return int(row[0])
+
+    def items_of(self, modalities: Sequence[Modality]) -> NDArray[np.int64]:
+        """Ids of the items of some modalities, int64, ascending."""
+        marks = ", ".join("?" * len(modalities))
+        # One string: a row each would take several times as long.
+        (row,) = self._rows(
+            f"SELECT group_concat(id) FROM item WHERE modality IN ({marks})", tuple(modalities)
+        )
+        return np.sort(np.fromstring(row[0] or "", dtype=np.int64, sep=","))
 
     def count_matches(self, expression: str, *, limit: int) -> tuple[int, int]:
         """In how many items' texts and how many assets' names an FTS5 expression is found.
@@ -399,6 +441,7 @@ def _connect(uri: str) -> sqlite3.Connection:
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA cache_size = -16000")  # kB: inner pages of a million items
     except sqlite3.Error:
         connection.close()
         raise

@@ -15,6 +15,7 @@ from mmsearch.cli import (
     index,
     mcp,
     models,
+    optimize,
     query,
     remove,
     serve,
@@ -77,6 +78,7 @@ app.command("watch")(watch.watch)
 app.command("query", cls=QueryCommand, epilog=query.EXAMPLES)(query.query)
 app.command("explain")(explain.explain)
 app.command("status")(status.status)
+app.command("optimize")(optimize.optimize)
 app.command("duplicates")(duplicates.duplicates)
 app.command("remove")(remove.remove)
 app.command("models")(models.models)

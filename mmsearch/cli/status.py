@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mmsearch.as_json import status_as_json
+from mmsearch.cli.optimize import described
 from mmsearch.cli.options import IndexOption, JsonOption, settings_with
 from mmsearch.cli.output import byte_size, printable, short_path, show, show_json
 
@@ -36,6 +37,8 @@ def status(
     show(f"encoder  {found.encoder}")
     show(f"assets   {found.assets}")
     show(f"items    {items}")
+    if found.vectors is not None:
+        show(f"vectors  {described(found.vectors)}")
     for source in found.sources:
         show(f"source   {short_path(source)}")
     if found.failed:

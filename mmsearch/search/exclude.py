@@ -87,7 +87,7 @@ def _named(columns: Columns, words: Words, texts: int) -> NDArray[np.float64] | 
     """Probabilities that items name something, or that the captions of their photo do."""
     # However many name it: of the words of "brown dog", "brown" alone must not stand for both.
     everywhere = len(columns.items) + len(columns.assets)
-    found = gains(columns.reader, words, texts=texts, at_most=everywhere)
+    found = gains(columns, words, texts=texts, at_most=everywhere)
     if not len(found.ids):
         return None
     named = np.zeros(len(columns.items))

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from math import log
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmsearch.catalog.columns import Columns
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.search.words import Words
 
@@ -28,6 +29,8 @@ WEIGHT = 0.7
 _COVERAGE_POWER = 3
 EVERYWHERE = 20_000
 """A word in more texts or names than this tells little of what is wanted, and is not looked up."""
+
+_REMEMBERED = 64  # words that were looked up lately
 
 # Before any text is seen, a word is in one of a thousand; worth fifty texts of evidence.
 _PRIOR_TEXTS, _PRIOR_SHARE = 50, 1e-3
@@ -69,8 +72,15 @@ class Gains:
         return self.ids[self.values >= least]
 
     def among(self, ids: NDArray[np.int64]) -> Gains:
-        """Only those of the items with these ids."""
-        kept = np.isin(self.ids, ids, assume_unique=True)
+        """Only those of the items with these ids, int64, ascending."""
+        at = np.minimum(np.searchsorted(ids, self.ids), max(0, len(ids) - 1))
+        return self._kept(ids[at] == self.ids if len(ids) else np.zeros(len(self.ids), bool))
+
+    def without(self, ids: Sequence[int]) -> Gains:
+        """Only those of other items."""
+        return self._kept(~np.isin(self.ids, ids)) if ids else self
+
+    def _kept(self, kept: NDArray[np.bool_]) -> Gains:
         return Gains(self.ids[kept], self.values[kept], self.coverage[kept])
 
 
@@ -88,31 +98,30 @@ def required_items(reader: CatalogReader, words: Words) -> NDArray[np.int64] | N
     return reduce(np.intersect1d, found)
 
 
-def gains(reader: CatalogReader, words: Words, *, texts: int, at_most: int | None = None) -> Gains:
+def gains(columns: Columns, words: Words, *, texts: int, at_most: int | None = None) -> Gains:
     """What items gain by the words they hold.
 
     Args:
-        reader: the catalog.
+        columns: of the index.
         words: of the query.
         texts: how many items have text.
         at_most: words in more texts or names are left out; `EVERYWHERE` unless given.
     """
     at_most = EVERYWHERE if at_most is None else at_most
-    names = reader.count_names()
     matches: list[_Matches] = []
     asked = 0.0
     for expression in words.all:
-        in_texts, in_names = reader.count_matches(expression, limit=at_most + 1)
-        parts: list[tuple[NDArray[np.int64], float]] = []
-        if 0 < in_texts <= at_most:
-            parts.append((reader.items_with_text(expression), _telling(in_texts, texts)))
-        if 0 < in_names <= at_most:
-            parts.append((reader.items_with_name(expression), _telling(in_names, names)))
-        if parts:
-            matches.append(_strongest(parts))
-            asked += matches[-1].share
-        elif not in_texts and not in_names:
-            asked += -log(_PRIOR_SHARE)
+        read = partial(_look_up, columns, expression, texts, at_most)
+        if at_most <= EVERYWHERE:  # the same few words are in most queries
+            key = expression, texts, at_most
+            found = columns.lately("words", key, read, keep=_REMEMBERED)
+        else:
+            found = read()
+        if isinstance(found, _Matches):
+            matches.append(found)
+            asked += found.share
+        else:
+            asked += found
     if not matches:
         return Gains(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
     ids, place = np.unique(np.concatenate([found.ids for found in matches]), return_inverse=True)
@@ -130,6 +139,21 @@ class _Matches(NamedTuple):
     ids: NDArray[np.int64]
     weights: NDArray[np.float64]
     share: float
+
+
+def _look_up(columns: Columns, expression: str, texts: int, at_most: int) -> _Matches | float:
+    """What holds a word; its share in the query alone where nothing, or too much, does."""
+    reader = columns.reader
+    in_texts, in_names = reader.count_matches(expression, limit=at_most + 1)
+    parts: list[tuple[NDArray[np.int64], float]] = []
+    if 0 < in_texts <= at_most:
+        parts.append((reader.items_with_text(expression), _telling(in_texts, texts)))
+    if 0 < in_names <= at_most:
+        weight = _telling(in_names, columns.count_names())
+        parts.append((reader.items_with_name(expression), weight))
+    if parts:
+        return _strongest(parts)
+    return 0.0 if in_texts or in_names else -log(_PRIOR_SHARE)
 
 
 def _telling(holding: int, of: int) -> float:

@@ -24,6 +24,7 @@ from mmsearch.search.language.conditions import Mask
 from mmsearch.search.language.tree import Question
 from mmsearch.search.lookup import Gains, gains
 from mmsearch.search.normalise import LAST, SAMPLE, Background, Medium, Scale, scale_of
+from mmsearch.search.population import population
 from mmsearch.search.sought import Sought
 from mmsearch.vectors.base import VectorStore
 
@@ -110,18 +111,15 @@ class Ranker:
         """
         columns = snapshot.columns
         allowed = passing_items(columns, question)
-        if sought.itself:
-            others = ~np.isin(columns.items, sought.itself)
-            allowed = others if allowed is None else allowed & others
-        everything = _by_medium(columns, None)
+        everything = population(snapshot)
         passing = everything if allowed is None else _by_medium(columns, allowed)
         texts = len(everything.get(Medium.TEXT, ()))
-        found = gains(snapshot.reader, question.words, texts=texts)
+        found = gains(columns, question.words, texts=texts).without(sought.itself)
         return cls(
             vectors=snapshot.vectors,
             vector=_stored(sought.pull),
             sought=sought,
-            judge=Judge.of(snapshot.reader),
+            judge=Judge.of(snapshot),
             everything=everything,
             passing=passing,
             gains={
@@ -249,7 +247,14 @@ class Ranker:
         self, ids: NDArray[np.int64], depth: int
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         everything = len(ids) == len(self.vectors.ids)
-        return self.vectors.search(self.vector, depth, among=None if everything else ids)
+        itself = self.sought.itself
+        similarities, found = self.vectors.search(
+            self.vector, depth + len(itself), among=None if everything else ids
+        )
+        if itself:
+            others = ~np.isin(found, itself)
+            similarities, found = similarities[others][:depth], found[others][:depth]
+        return similarities, found
 
     def scale(self, medium: Medium, best: NDArray[np.float32]) -> Scale:
         """How similarities to a medium are read: from a sample of all of it, filtered or not."""
@@ -265,10 +270,13 @@ class Ranker:
 
     def _sample(self, vector: NDArray[np.float32], medium: Medium) -> NDArray[np.float32]:
         """Similarities of a sample of a medium to a vector."""
-        ids = self.everything[medium]
-        sample = ids[:: -(-len(ids) // SAMPLE)]
+        sample = self.judge.snapshot.columns.once(("sample", medium), lambda: self._sampled(medium))
         similarities, _ = self.vectors.search(vector, len(sample), among=sample)
         return similarities
+
+    def _sampled(self, medium: Medium) -> NDArray[np.int64]:
+        ids = self.everything[medium]
+        return ids[:: -(-len(ids) // SAMPLE)].copy()
 
 
 def _stored(vector: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -276,12 +284,12 @@ def _stored(vector: NDArray[np.float32]) -> NDArray[np.float32]:
     return vector.astype(np.float16).astype(np.float32)
 
 
-def _by_medium(columns: Columns, among: Mask | None) -> dict[Medium, NDArray[np.int64]]:
-    """Item ids by medium, ascending; media without any are left out."""
+def _by_medium(columns: Columns, among: Mask) -> dict[Medium, NDArray[np.int64]]:
+    """Ids of some items by medium, ascending; media without any are left out."""
     found: dict[Medium, NDArray[np.int64]] = {}
     for medium in Medium:
         mask = columns.of_modality(*medium.modalities)
-        ids = columns.items[mask if among is None else mask & among]
+        ids = columns.items[mask & among]
         if len(ids):
             found[medium] = ids
     return found

@@ -39,7 +39,7 @@ _REMOVED = 0.25  # share of the rows
 _GROWTH = 2  # times what was trained on
 _SHARES = (8, 4, 2, 1)  # one in so many dimensions is kept, in order of memory
 _CODES_RECALL = 0.99  # of codes alone; below, not even a search of all of them would do
-_OVERHEAD = 13  # bytes a vector beside its code: id, place, whether it is alive
+_OVERHEAD = 17  # bytes a vector beside its code: id, place, its reverse, whether it is alive
 
 
 def wants_clusters(store: Store, wish: Wish) -> bool:

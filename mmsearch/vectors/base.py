@@ -80,6 +80,13 @@ class VectorStore(Protocol):
     def remove(self, ids: NDArray[np.int64]) -> None:
         """Removes embeddings; ids that are not held are passed over."""
 
+    def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float16]:
+        """The embeddings of some items, float16, shape (n, dim), in the order of the ids.
+
+        Args:
+            ids: int64, shape (n,), in any order; all of them are held.
+        """
+
     def search(
         self, query: NDArray[np.float32], k: int, *, among: NDArray[np.int64] | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from mmsearch.vectors.files import ArraysFile
 MAGIC = b"mmsivf01"
 SUFFIX = ".ivf"
 
+_FEW = 8  # one in so many rows, or fewer, are faster put in order than all are looked through
 _BLOCK = 1024  # codes at once: as float32 they stay in the processor's cache
 
 
@@ -45,13 +47,15 @@ class Quantiser:
 
     def project(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Vectors, shape (n, dim), centred and turned: float32, shape (n, kept)."""
-        projected: NDArray[np.float32] = (vectors - self.mean) @ self.basis.T
+        projected: NDArray[np.float32] = np.matmul(vectors - self.mean, self.basis.T)
         return projected
 
     def encode(self, projected: NDArray[np.float32]) -> NDArray[np.uint8]:
         """Codes of projected vectors, uint8, shape (n, kept)."""
-        codes = (projected - self.low) / self.step
-        return np.clip(np.rint(codes), 0, 255).astype(np.uint8)
+        codes: NDArray[np.uint8] = (
+            np.rint((projected - self.low) / self.step).clip(0, 255).astype(np.uint8)
+        )
+        return codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +107,24 @@ class Clusters:
         """Bytes that searching keeps in memory once all of it has been read."""
         kept = self.quantiser
         parts = (kept.basis, kept.mean, kept.low, kept.step, self.centroids, self._starts)
-        return sum(part.nbytes for part in (*parts, self._places, self._codes))
+        return sum(part.nbytes for part in (*parts, self._places, self._codes)) + 4 * self.rows
 
-    def allow(self, is_allowed: NDArray[np.bool_]) -> Allowed:
-        """Restricts searches to some rows.
-
-        Args:
-            is_allowed: by the place of a row, bool, shape (at least `rows`,).
-        """
-        positions = np.flatnonzero(is_allowed[self._places])
+    def allow(self, places: NDArray[np.int64]) -> Allowed:
+        """Restricts searches to the rows at some places, int64, shape (n,), all below `rows`."""
+        if len(places) < self.rows // _FEW:
+            positions = np.sort(self._position_of[places]).astype(np.int64)
+        else:
+            is_allowed = np.zeros(self.rows, bool)
+            is_allowed[places] = True
+            positions = np.flatnonzero(is_allowed[self._places])
         return Allowed(positions, np.searchsorted(positions, self._starts))
+
+    @cached_property
+    def _position_of(self) -> NDArray[np.int32]:
+        """Where in the order of the clusters' members each row is, int32, shape (rows,)."""
+        position_of = np.empty(self.rows, np.int32)
+        position_of[self._places] = np.arange(self.rows, dtype=np.int32)
+        return position_of
 
     def candidates(
         self,

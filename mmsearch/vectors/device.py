@@ -47,10 +47,10 @@ def nearest(
     resources = gpu_resources()
     if resources is not None:
         try:
-            return faiss.knn_gpu(resources, queries, vectors, k, metric=metric)  # type: ignore[no-any-return]
+            return faiss.knn_gpu(resources, queries, vectors, k, metric=metric)
         except RuntimeError as error:
             _fall_back(error)
-    return faiss.knn(queries, vectors, k, metric=metric)  # type: ignore[no-any-return]
+    return faiss.knn(queries, vectors, k, metric=metric)
 
 
 def centroids_of(vectors: NDArray[np.float32], count: int) -> NDArray[np.float32]:
@@ -73,8 +73,7 @@ def centroids_of(vectors: NDArray[np.float32], count: int) -> NDArray[np.float32
             max_points_per_centroid=max(1, -(-len(vectors) // count)),
         )
         means.train(np.ascontiguousarray(vectors))
-        trained: NDArray[np.float32] = means.centroids
-        return trained
+        return np.asarray(means.centroids, np.float32)
 
     if gpu_resources() is not None:
         try:

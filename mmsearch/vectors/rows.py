@@ -10,8 +10,10 @@ is not used.
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ ROW_DTYPE = np.dtype("<f2")
 """Just as the catalog stores embeddings, so nothing is lost against it."""
 
 _CHUNK = 16_384  # rows that are written at once
+_SCATTERED = 5_000  # rows that are read one by one at most
 
 
 class Rows:
@@ -41,6 +44,8 @@ class Rows:
         self.saved = 0
         self._saved_ids: NDArray[np.int64] = np.empty(0, np.int64)
         self._saved_rows: NDArray[np.float16] = np.empty((0, dim), ROW_DTYPE)
+        self._file: int | None = None
+        self._close: Callable[[], object] | None = None
         self._new_ids: list[NDArray[np.int64]] = []
         self._new_rows: list[NDArray[np.float16]] = []
 
@@ -89,12 +94,21 @@ class Rows:
         """The rows at some places, float16, shape (n, dim)."""
         (new,) = self._joined() or [self._saved_rows[:0]]
         if not len(new):
-            return self._saved_rows[places]
+            return self._take_saved(places)
         taken = np.empty((len(places), self.dim), ROW_DTYPE)
         is_new = places >= self.saved
-        taken[~is_new] = self._saved_rows[places[~is_new]]
+        taken[~is_new] = self._take_saved(places[~is_new])
         taken[is_new] = new[places[is_new] - self.saved]
         return taken
+
+    def _take_saved(self, places: NDArray[np.integer[Any]]) -> NDArray[np.float16]:
+        """Saved rows; a few scattered ones are read, for mapping takes 64 kB of memory for each."""
+        if self._file is None or len(places) > _SCATTERED or len(self._saved_rows) <= _SCATTERED:
+            mapped: NDArray[np.float16] = self._saved_rows[places]
+            return mapped
+        size = self.dim * ROW_DTYPE.itemsize
+        parts = [os.pread(self._file, size, size * place) for place in places.tolist()]
+        return np.frombuffer(b"".join(parts), ROW_DTYPE).reshape(len(places), self.dim)
 
     def save(self, folder: Path) -> None:
         """Writes what is in memory behind what is saved; it is on the disk then, and mapped.
@@ -164,5 +178,10 @@ class Rows:
     def _map(self, folder: Path, name: str, count: int) -> None:
         self._saved_ids = map_array(folder / f"{name}.ids", "<i8", (count,))
         self._saved_rows = map_array(folder / f"{name}.rows", ROW_DTYPE, (count, self.dim))
+        if hasattr(os, "pread") and (self._file is None or name != self.name):
+            if self._close is not None:
+                self._close()
+            self._file = os.open(folder / f"{name}.rows", os.O_RDONLY | os.O_CLOEXEC)
+            self._close = weakref.finalize(self, os.close, self._file)
         self.name, self.saved = name, count
         self._new_ids, self._new_rows = [], []

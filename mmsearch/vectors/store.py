@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ FEW = 4096
 _TOLERANCE = 1e-5  # what products of unit vectors may differ by, however they are computed
 _DEEPER = 20  # codes that are looked at for each result that is asked for, at least
 _BLOCK = 4096  # scattered rows that are compared at once
-_REMEMBERED = 8  # restrictions of searches, for instance to photos
+_REMEMBERED = 16  # restrictions of searches, for instance to photos
 
 
 class Store:
@@ -56,6 +55,7 @@ class Store:
         self.plan: Plan | None = None
         self.wish = Wish()
         self._is_alive: NDArray[np.bool_] = np.empty(0, bool)
+        self._ids: NDArray[np.int64] | None = None
         self._forget()
 
     @property
@@ -93,6 +93,10 @@ class Store:
         self._is_alive[self._places(ids)] = False
         self._forget()
 
+    def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float16]:
+        """The embeddings of some items; see `VectorStore.vectors`."""
+        return self.rows.take(np.searchsorted(self._row_ids, ids))
+
     def search(
         self, query: NDArray[np.float32], k: int, *, among: NDArray[np.int64] | None = None
     ) -> Found:
@@ -102,15 +106,15 @@ class Store:
         if k == 0:
             return np.empty(0, np.float32), np.empty(0, np.int64)
         query = np.ascontiguousarray(query, np.float32)
+        if k == scope.count <= FEW:
+            return self._ordered(scope.places, scope.vectors(self.rows), query, k)
         if k == scope.count:
             places = scope.places
         elif self.clusters is None or scope.count <= max(FEW, 2 * k):
             places = self._near(query, k, scope.places)
         else:
             places = self._in_clusters(query, k, scope)
-        scores = settled_products(self.rows.take(places), query)
-        order = np.lexsort((places, -scores))[:k]
-        return scores[order], self._row_ids[places[order]]
+        return self._ordered(places, self.rows.take(places), query, k)
 
     def spill(self, folder: Path) -> None:
         """Writes rows that are in memory to the disk; they count when the store is saved.
@@ -180,6 +184,18 @@ class Store:
         store._forget()
         return store
 
+    def _ordered(
+        self,
+        places: NDArray[np.int64],
+        vectors: NDArray[np.float16],
+        query: NDArray[np.float32],
+        k: int,
+    ) -> Found:
+        """The k best of some rows."""
+        scores = settled_products(vectors, query)
+        order = np.lexsort((places, -scores))[:k]
+        return scores[order], self._row_ids[places[order]]
+
     def _near(
         self, query: NDArray[np.float32], k: int, places: NDArray[np.int64]
     ) -> NDArray[np.int64]:
@@ -196,7 +212,8 @@ class Store:
                 [inner_products(self.rows.take(chunk), query) for chunk in chunks]
             )
         least = np.partition(products, -k)[-k]
-        return places[products >= least - _TOLERANCE]
+        near: NDArray[np.int64] = places[products >= least - _TOLERANCE]
+        return near
 
     def _in_clusters(self, query: NDArray[np.float32], k: int, scope: _Scope) -> NDArray[np.int64]:
         """The places of some rows that the k best are likely among."""
@@ -217,17 +234,15 @@ class Store:
         """Forgets what was derived from rows that have changed."""
         self._row_ids = self.rows.ids
         self._is_whole = bool(self._is_alive.all())
-        self._ids: NDArray[np.int64] | None = None
-        self._everything = _Scope(self._is_alive, self._is_whole)
+        self._ids = None
+        self._everything = _Everything(self._is_alive, self._is_whole)
         self._scopes: OrderedDict[int, tuple[NDArray[np.int64], _Scope]] = OrderedDict()
 
     def _among(self, ids: NDArray[np.int64]) -> _Scope:
         """The rows with these ids; remembered for the next search with the same array."""
         known = self._scopes.pop(id(ids), None)
         if known is None or known[0] is not ids:
-            is_among = np.zeros(len(self.rows), bool)
-            is_among[self._places(ids)] = True
-            known = ids, _Scope(is_among, is_all=False)
+            known = ids, _Scope(self._places(ids))
         self._scopes[id(ids)] = known
         if len(self._scopes) > _REMEMBERED:
             self._scopes.popitem(last=False)
@@ -244,34 +259,47 @@ class Store:
         else:
             places = np.minimum(np.searchsorted(held, ids), len(held) - 1)
             places = places[held[places] == ids]
-        return places if self._is_whole else places[self._is_alive[places]]
+        alive: NDArray[np.int64] = places if self._is_whole else places[self._is_alive[places]]
+        return alive
 
 
 class _Scope:
-    """The rows that a search is among.
+    """The rows that a search is among, and what was found out about them.
 
     Attributes:
         count: how many.
+        places: of the rows, int64, ascending.
     """
 
-    def __init__(self, is_in: NDArray[np.bool_], is_all: bool) -> None:
-        self._is_in = is_in
-        self._is_all = is_all
-        self.count = int(np.count_nonzero(is_in))
+    def __init__(self, places: NDArray[np.int64]) -> None:
+        self.count = len(places)
+        self.places = places
+        self._vectors: NDArray[np.float16] | None = None
         self._allowed: tuple[Clusters, Allowed] | None = None
 
-    @cached_property
-    def places(self) -> NDArray[np.int64]:
-        """Of the rows, int64, ascending."""
-        return np.flatnonzero(self._is_in)
+    def vectors(self, rows: Rows) -> NDArray[np.float16]:
+        """The rows themselves, kept: for few that are asked for again and again."""
+        if self._vectors is None:
+            self._vectors = rows.take(self.places)
+        return self._vectors
 
     def allowed(self, clusters: Clusters) -> Allowed | None:
         """The same as clusters need it; None where nothing is left out."""
-        if self._is_all:
-            return None
         if self._allowed is None or self._allowed[0] is not clusters:
-            self._allowed = clusters, clusters.allow(self._is_in)
+            covered = self.places[: np.searchsorted(self.places, clusters.rows)]
+            self._allowed = clusters, clusters.allow(covered)
         return self._allowed[1]
+
+
+class _Everything(_Scope):
+    """All rows that were not removed."""
+
+    def __init__(self, is_alive: NDArray[np.bool_], is_whole: bool) -> None:
+        super().__init__(np.flatnonzero(is_alive))
+        self._is_whole = is_whole
+
+    def allowed(self, clusters: Clusters) -> Allowed | None:
+        return None if self._is_whole else super().allowed(clusters)
 
 
 def _files(head: Head) -> tuple[str, ...]:

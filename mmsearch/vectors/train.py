@@ -8,7 +8,9 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Callable, Iterator
+from math import log2
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +33,7 @@ _STEPS = 255
 
 def cluster_count(rows: int) -> int:
     """A power of two near 2 * sqrt(rows): centroids and codes then take about as long."""
-    return 2 ** round(np.log2(2 * max(1, rows) ** 0.5))
+    return 1 << round(log2(2 * max(1, rows) ** 0.5))
 
 
 def sample_of(rows: Rows, is_alive: NDArray[np.bool_], count: int) -> NDArray[np.float32]:
@@ -109,7 +111,7 @@ def write_clusters(
         codes = np.memmap(scratch, np.uint8, "r", shape=(count, kept))
         order = np.argsort(of_row, kind="stable")
         sizes = np.bincount(of_row, minlength=len(centroids))
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "mean": quantiser.mean,
             "basis": quantiser.basis,
             "low": quantiser.low,

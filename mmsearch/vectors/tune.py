@@ -115,7 +115,7 @@ def find_plan(
         trials: the plan must hold for each.
         wish: the recall to reach.
     """
-    allowed = None if is_alive.all() else clusters.allow(is_alive)
+    allowed = None if is_alive.all() else clusters.allow(np.flatnonzero(is_alive))
 
     def recall(scanned: int, rescored: int) -> float:
         return min(_recall(clusters, rows, allowed, one, scanned, rescored) for one in trials)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsearch.catalog.reader import CatalogReader
+from mmsearch.index import Snapshot
 from mmsearch.search.calibrate.calibration import calibration
 from mmsearch.search.calibrate.evidence import Chance, Evidence
 from mmsearch.search.normalise import Background, Medium, Scale, unrelated
@@ -40,19 +40,25 @@ class Judge:
     """Knows what chance looks like under the encoder of an index.
 
     Attributes:
-        reader: the catalog.
+        snapshot: of the index; what does not depend on the query is kept with its columns.
         chance: texts in general; None in an index that was made before they were kept, where
             the query's own similarities must do.
     """
 
-    reader: CatalogReader
+    snapshot: Snapshot
     chance: Chance | None
 
     @classmethod
-    def of(cls, reader: CatalogReader) -> Judge:
+    def of(cls, snapshot: Snapshot) -> Judge:
         """Reads what the index keeps."""
-        vectors = reader.background()
-        return cls(reader, None if vectors is None else Chance(vectors.astype(np.float32)))
+
+        def read() -> Chance | None:
+            vectors = snapshot.reader.background()
+            return None if vectors is None else Chance(vectors.astype(np.float32))
+
+        # Another set of texts is stored without a new generation.
+        texts = snapshot.reader.background_texts()
+        return cls(snapshot, snapshot.columns.once(("chance", texts), read))
 
     def expected(
         self,
@@ -73,8 +79,15 @@ class Judge:
             return unrelated(asked, found)
         if asked is Medium.PICTURE:
             return self.chance.unrelated(vector[np.newaxis])
-        _, vectors = self.reader.embeddings(items[:: max(1, -(-len(items) // _SAMPLE))])
-        return self.chance.unrelated(vectors) if len(vectors) else unrelated(asked, found)
+        return self.snapshot.columns.once(
+            ("unrelated", id(self.chance), found), lambda: self._unrelated_to_texts(found, items)
+        )
+
+    def _unrelated_to_texts(self, found: Medium, items: NDArray[np.int64]) -> Background:
+        """What texts in general have with some of the items: the same for each query."""
+        assert self.chance is not None
+        vectors = self.snapshot.vectors.vectors(items[:: max(1, -(-len(items) // _SAMPLE))])
+        return self.chance.unrelated(vectors) if len(vectors) else unrelated(Medium.TEXT, found)
 
     def judge(
         self,
@@ -130,5 +143,4 @@ class Judge:
             return None
         if asked is Medium.PICTURE:
             return np.repeat(self.chance.levels(vector[np.newaxis]), len(ids))
-        stored, vectors = self.reader.embeddings(ids)
-        return self.chance.levels(vectors)[np.searchsorted(stored, ids)]
+        return self.chance.levels(self.snapshot.vectors.vectors(ids))

@@ -143,7 +143,7 @@ def _look(
     others = columns.items[np.isin(columns.modalities, codes) & (columns.items != item)]
     _, sample = reader.embeddings(others[:: max(1, -(-len(others) // _SAMPLE))].tolist() or [item])
     texts = int(np.isin(columns.modalities, _codes(snapshot, Medium.TEXT)).sum())
-    found = gains(reader, question.words, texts=texts)
+    found = gains(columns, question.words, texts=texts)
     this = np.array([item])
     return _Looked(
         item=record,
