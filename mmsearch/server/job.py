@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mmsearch.as_json import report_as_json
-from mmsearch.ingest.run import Progress
+from mmsearch.errors import IndexLockedError, MmsearchError
 from mmsearch.items import IndexReport
 
-Work: TypeAlias = Callable[[Progress], IndexReport]
+if TYPE_CHECKING:
+    from mmsearch.ingest.run import Progress
+
+Work: TypeAlias = "Callable[[Progress], IndexReport]"
 """Makes an indexing run, telling its progress."""
 
 _EVERY = 0.2  # seconds from one event of progress to the next, at least
@@ -122,8 +125,6 @@ class Job:
         Raises:
             IndexLockedError: another process is writing to the index; it waits on.
         """
-        from mmsearch.errors import IndexLockedError
-
         with self._turn:
             if self.is_over:
                 return
@@ -241,8 +242,6 @@ class Job:
 
 
 def _error_as_json(error: Exception) -> dict[str, str]:
-    from mmsearch.errors import MmsearchError
-
     if isinstance(error, MmsearchError):
         return {"type": type(error).__name__, "message": str(error)}
     return {

@@ -6,14 +6,17 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mmsearch.errors import MmsearchError, StorageError
-from mmsearch.ingest.run import Progress
 from mmsearch.items import IndexReport
 from mmsearch.library import Index
 from mmsearch.server.job import Job, Trigger
 from mmsearch.server.jobqueue import JobQueue
 from mmsearch.server.refusal import Refusal
+
+if TYPE_CHECKING:
+    from mmsearch.ingest.run import Progress
 
 _RETRY = 60.0  # seconds until watching is tried again where it could not begin
 
