@@ -22,6 +22,7 @@ from mmsearch.encoders.base import (
     Regions,
 )
 from mmsearch.encoders.device import Placement, place
+from mmsearch.encoders.short_texts import encode_texts
 from mmsearch.settings import load_settings
 
 if TYPE_CHECKING:
@@ -234,7 +235,9 @@ class OpenClipEncoder:
 
         batches = (texts[i : i + self.batch_size] for i in range(0, len(texts), self.batch_size))
         with torch.inference_mode():
-            return self._collect(self._model.encode_text(self.tokenize(batch)) for batch in batches)
+            return self._collect(
+                encode_texts(self._model, self.tokenize(batch)) for batch in batches
+            )
 
     def encode_regions(self, pixels: Pixels) -> Regions | None:
         """Embeds the patches of one image; see `mmsearch.encoders.patches`.
