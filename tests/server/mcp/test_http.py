@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,3 +105,22 @@ def test_a_missing_extra_is_told(album: mmsearch.Index, monkeypatch: pytest.Monk
         answer = httpx.post(f"{address}/mcp", json=CALL, headers=HEADERS)
     assert answer.status_code == 501
     assert "mmsearch[mcp]" in answer.json()["error"]["message"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a console's Ctrl-C cannot be sent here")
+def test_the_command_serves_alone_until_ctrl_c(album: mmsearch.Index) -> None:
+    command = [sys.executable, "-m", "mmsearch", "mcp", "--http", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--index", str(album.path)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            found = re.search(r"http://127\.0\.0\.1:\d+/mcp", process.stderr.readline())
+            assert found is not None
+            listed = run_with(found[0], lambda client: client.call_tool("list_indexes", {}))
+            assert listed.structured_content["indexes"][0]["name"] == "album"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=30) == 0
+            assert "Traceback" not in process.stderr.read()
+        finally:
+            process.kill()
