@@ -89,7 +89,8 @@ def watch_index(
         those that were not reported before.
 
     Raises:
-        MmsearchError: the first run fails. Later failures are notices, and tried again.
+        MmsearchError: the first run fails. Later failures are notices, and tried again; a run
+            waits, at first too, while another process is writing to the index.
     """
     roots = Roots(
         lambda: paths or _read(directory, CatalogReader.sources),
@@ -100,7 +101,7 @@ def watch_index(
         roots.look()
         if not polling:
             events.listen(roots.local_folders())
-        yield watch.first(paths)
+        yield watch.first(paths, stop)
         while not stop.is_set():
             watch.touched.add(events.wait())
             watch.look_when_due(events, listens=not polling)
@@ -130,9 +131,15 @@ class _Watch:
         self._is_locked = False
         self.touched = Touched(pace.settle)
 
-    def first(self, paths: Sequence[Path]) -> IndexReport:
-        """Brings everything up to date."""
-        return self._run(replace(self._request, paths=paths))
+    def first(self, paths: Sequence[Path], stop: threading.Event) -> IndexReport:
+        """Brings everything up to date, as soon as the index can be written to."""
+        while True:
+            try:
+                return self._run(replace(self._request, paths=paths))
+            except IndexLockedError:
+                self._tell_locked()
+                if stop.wait(_LOCKED):
+                    raise
 
     def look_when_due(self, events: Events, *, listens: bool) -> None:
         """Looks for changes that are not reported, where it is time for that."""
@@ -157,16 +164,13 @@ class _Watch:
         try:
             report = self._run(replace(self._request, changed=tuple(due)))
         except IndexLockedError:
-            if not self._is_locked:
-                _log.warning("Another process is writing to the index; changes wait until it ends.")
-            self._is_locked = True
+            self._tell_locked()
             self._try_again(due, _LOCKED)
             return None
         except MmsearchError as error:
             _log.warning("%s Tried again in a minute.", error)
             self._try_again(due, _TROUBLE)
             return None
-        self._is_locked = False
         changed = report.added or report.updated or report.removed or report.failed
         return report if changed else None
 
@@ -175,10 +179,16 @@ class _Watch:
         began = time.monotonic()
         report = self._update(replace(request, is_busy=self.touched.is_busy))
         ended = time.monotonic()
+        self._is_locked = False
         self._not_before = ended + min(ended - began, _LONGEST_PAUSE)
         new = tuple(failure for failure in report.failed if failure not in self._told)
         self._told.update(new)
         return replace(report, failed=new)
+
+    def _tell_locked(self) -> None:
+        if not self._is_locked:
+            _log.warning("Another process is writing to the index; changes wait until it ends.")
+        self._is_locked = True
 
     def _try_again(self, due: Sequence[Path], after: float) -> None:
         self.touched.look_at(due)

@@ -48,7 +48,7 @@ def watch_in_background(name: str, index: Index, queue: JobQueue) -> Watch:
 
 def _watch(name: str, index: Index, queue: JobQueue, stop: threading.Event) -> None:
     def through(run: Callable[[Progress | None], IndexReport]) -> IndexReport:
-        return _report_of(queue.put(Job(name, run, trigger=Trigger.WATCH)))
+        return _report_of(queue.put(Job(name, run, trigger=Trigger.WATCH)), queue)
 
     while not stop.is_set():
         try:
@@ -62,7 +62,7 @@ def _watch(name: str, index: Index, queue: JobQueue, stop: threading.Event) -> N
                     len(report.failed),
                 )
         except (MmsearchError, Refusal) as error:
-            if not stop.is_set():
+            if not queue.is_ending:
                 _log.warning("The files of %s are not watched: %s", name, error)
             stop.wait(_RETRY)
         except Exception:
@@ -70,13 +70,16 @@ def _watch(name: str, index: Index, queue: JobQueue, stop: threading.Event) -> N
             return
 
 
-def _report_of(job: Job) -> IndexReport:
+def _report_of(job: Job, queue: JobQueue) -> IndexReport:
     """Waits until a job is over.
 
     Raises:
-        MmsearchError: it failed, or was cancelled; the next change is looked at again.
+        MmsearchError: it failed, or was cancelled; what changed is looked at again.
+        Refusal: the server ends.
     """
     job.wait()
+    if queue.is_ending and job.report is None:
+        raise Refusal(503, "EndingError", "The server ends.")
     if job.error is not None:
         raise job.error
     if job.report is None:
