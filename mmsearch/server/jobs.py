@@ -102,7 +102,7 @@ def router() -> APIRouter:
         jobs,
         operation_id="start_job",
         status_code=202,
-        responses=refusals(403, 404, 422)
+        responses=refusals(403, 404, 408, 413, 422)
         | {202: {"model": JobAnswer, "description": "The job, which waits for its turn."}},
     )(start_job)
     routes.get(
