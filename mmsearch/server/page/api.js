@@ -4,6 +4,16 @@
 
 const BASE = new URL("api/v1/", document.baseURI).href;
 
+/**
+ * The address of what the server names by a path. The page may lie below another site's folder,
+ * which the server knows nothing of.
+ *
+ * @param {string} path
+ */
+export function here(path) {
+  return new URL(path.replace(/^\/+/u, ""), document.baseURI).href;
+}
+
 /** An answer that is none: what the server says, or that it does not. */
 export class ApiError extends Error {
   /**
@@ -168,7 +178,7 @@ export class IndexApi {
 
   /** The address of an item's or asset's picture. @param {string} thumbnail @param {number} size */
   static sized(thumbnail, size) {
-    const to = new URL(thumbnail, document.baseURI);
+    const to = new URL(here(thumbnail));
     to.searchParams.set("size", String(size));
     return to.href;
   }

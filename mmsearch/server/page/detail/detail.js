@@ -3,7 +3,7 @@
 /** @import {Hit} from "../types.js" */
 /** @import {Stage} from "./stage.js" */
 
-import { IndexApi } from "../api.js";
+import { here, IndexApi } from "../api.js";
 import { announce, copyText, toast } from "../lib/announce.js";
 import { byId, h, icon, put } from "../lib/dom.js";
 import { filterText } from "../query/text.js";
@@ -174,7 +174,7 @@ export class Detail {
           "a",
           {
             class: "button",
-            href: hit.media,
+            href: here(hit.media),
             target: "_blank",
             rel: "noopener",
             title: "Open the file itself",

@@ -2,7 +2,7 @@
 
 /** @import {Hit} from "../types.js" */
 
-import { IndexApi } from "../api.js";
+import { here, IndexApi } from "../api.js";
 import { h, icon } from "../lib/dom.js";
 import { fileName } from "../lib/format.js";
 import { isTimed } from "../results/tile.js";
@@ -95,7 +95,7 @@ function playFrom(player, hit, shown) {
       ),
     { once: true },
   );
-  if (hit.media) player.src = new URL(hit.media, document.baseURI).href;
+  if (hit.media) player.src = here(hit.media);
 }
 
 /** Plays from a moment. @param {HTMLMediaElement} player @param {number} seconds */

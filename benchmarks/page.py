@@ -1,0 +1,193 @@
+"""How fast the page of `mmsearch serve` shows first results, and how smoothly it scrolls.
+
+    python benchmarks/page.py [--photos 10000] [--index DIR]
+
+Makes an index of small photos that no encoder is needed for (kept where --index says, else thrown
+away), serves it on loopback, and opens the page in the system's Chromium. First results: from
+the key to the frame in which tiles, and then the pictures of all tiles in sight, are there.
+Scrolling: all hits from the first to the last, at 9,000 pixels a second, then on at reading speed;
+Chromium reports every task of its main thread that takes more than 50 ms. Server and browser
+share the cores, and pictures are reduced when they are first seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from measure import MMSEARCH, markdown
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+import mmsearch
+
+COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "white", "black")
+URL = re.compile(r"http://127\.0\.0\.1:\d+/")
+
+# From the key to the first frame with tiles, and to the one with all their pictures; in ms.
+SEARCH = """async query => {
+    const frame = () => new Promise(requestAnimationFrame);
+    const sight = () => [...document.querySelectorAll(".tile")].filter(
+        tile => tile.getBoundingClientRect().top < innerHeight);
+    const loaded = tile => {
+        const image = tile.querySelector("img");
+        return !image || (image.complete && image.naturalWidth > 0);
+    };
+    const before = document.querySelector(".row");
+    document.querySelector("#q").value = query;
+    const start = performance.now();
+    document.querySelector("#search").requestSubmit();
+    while (!document.querySelector(".row") || document.querySelector(".row") === before)
+        await frame();
+    await frame();
+    const tiles = performance.now() - start;
+    while (!sight().every(loaded)) await frame();
+    await frame();
+    return [tiles, performance.now() - start];
+}"""
+
+# Scrolls to the end, however often it moves away; then gives what it was like.
+SCROLL = """async ([step, most]) => {
+    const tasks = [], frames = [];
+    const observer = new PerformanceObserver(list => tasks.push(...list.getEntries()));
+    observer.observe({ type: "longtask" });
+    const begin = performance.now();
+    let tiles = 0, last = begin, still = 0;
+    while (still < 90 && performance.now() - begin < most) {
+        const now = await new Promise(requestAnimationFrame);
+        frames.push(now - last);
+        last = now;
+        const before = scrollY;
+        scrollBy(0, step);
+        still = scrollY === before ? still + 1 : 0;
+        if (frames.length % 20 === 0)
+            tiles = Math.max(tiles, document.querySelectorAll(".tile").length);
+    }
+    observer.disconnect();
+    frames.sort((a, b) => a - b);
+    return {
+        pixels: scrollY, tiles,
+        seconds: (performance.now() - begin) / 1000,
+        longest: Math.max(0, ...tasks.map(task => task.duration)), tasks: tasks.length,
+        median: frames[frames.length >> 1], p99: frames[Math.floor(frames.length * 0.99)],
+    };
+}"""
+
+
+def make(path: Path, photos: Path, count: int) -> None:
+    """Photos of coloured blocks: none is a copy of another one."""
+    for number in range(count):
+        photo = photos / f"{number // 500:02}" / f"{number:05}.jpg"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        random = np.random.default_rng(number)
+        blocks = random.integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        size = (int(random.integers(160, 420)), 280)
+        Image.fromarray(blocks).resize(size, Image.Resampling.NEAREST).save(photo, quality=70)
+    with mmsearch.create(path, model="testing") as index:
+        index.add(photos)
+
+
+@contextmanager
+def serving(index: Path, cache: str) -> Iterator[str]:
+    """The address of a server of its own process, with an empty cache of thumbnails."""
+    process = subprocess.Popen(
+        [*MMSEARCH, "serve", "--index", str(index), "--port", "0"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"MMSEARCH_CACHE": cache, "PATH": "/usr/bin:/bin", "HOME": cache},
+    )
+    assert process.stderr is not None
+    try:
+        for line in process.stderr:
+            if found := URL.search(line):
+                yield found[0]
+                break
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def opened(address: str) -> Iterator[Page]:
+    """The page, in a window of 1280 x 800 pixels."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.set_default_timeout(120_000)
+        page.goto(address)
+        page.wait_for_selector(".tile")
+        yield page
+        browser.close()
+
+
+def first_results(page: Page) -> tuple[list[float], list[float]]:
+    """Milliseconds to tiles and to pictures, of queries that were not asked before."""
+    queries = [f"{one} type:image" for one in COLOURS]
+    page.evaluate(SEARCH, "a grey photo")  # warm: the encoder is loaded, the connection is open
+    times: list[Any] = [page.evaluate(SEARCH, query) for query in queries]
+    return [one[0] for one in times], [one[1] for one in times]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=10_000)
+    parser.add_argument("--index", type=Path, help="where the index is kept, with its photos")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = given.index or Path(scratch)
+        if not (folder / "index").exists():
+            make(folder / "index", folder / "photos", given.photos)
+        with serving(folder / "index", scratch) as address, opened(address) as page:
+            tiles, pictures = first_results(page)
+            page.goto(f"{address}?q=type:image")
+            page.wait_for_selector(".tile")
+            fast = page.evaluate(SCROLL, [150, 110_000])
+            summary = page.inner_text("#summary")
+            page.evaluate("scrollTo(0, scrollY / 2)")
+            slow = page.evaluate(SCROLL, [12, 8_000])
+    print(f"{given.photos:,} photos; scrolled through: {summary}\n")
+    print(
+        markdown(
+            ["first results, ms", "median", "worst"],
+            [
+                ["tiles are there", f"{median(tiles):.0f}", f"{max(tiles):.0f}"],
+                [
+                    "their pictures too",
+                    f"{median(pictures):.0f}",
+                    f"{max(pictures):.0f}",
+                ],
+            ],
+        )
+    )
+    print()
+    print(
+        markdown(
+            ["scrolled", "longest task", "tasks over 50 ms", "frames: median, p99", "tiles, most"],
+            [
+                [
+                    f"{run['pixels']:,.0f} px in {run['seconds']:.0f} s"
+                    if name == "fast"
+                    else f"at reading speed for {run['seconds']:.0f} s",
+                    f"{run['longest']:.0f} ms",
+                    f"{run['tasks']}",
+                    f"{run['median']:.0f}, {run['p99']:.0f} ms",
+                    f"{run['tiles']}",
+                ]
+                for name, run in (("fast", fast), ("slow", slow))
+            ],
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

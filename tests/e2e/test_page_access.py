@@ -1,0 +1,178 @@
+"""The page without a mouse, on a phone, in the dark, and as assistive technology sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from tests.e2e.browser import names, search, settled, until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.slow
+
+GRAVE = ("serious", "critical")
+
+
+def focused(page: Page) -> str:
+    """What has the focus, as it is called."""
+    label: str = page.evaluate(
+        "document.activeElement.getAttribute('aria-label') ?? document.activeElement.innerText"
+    )
+    return label
+
+
+def brightness(page: Page) -> float:
+    """Of the page's ground, 0 to 1."""
+    mean: float = page.evaluate(
+        """() => {
+            const canvas = document.createElement("canvas").getContext("2d");
+            canvas.fillStyle = getComputedStyle(document.body).backgroundColor;
+            canvas.fillRect(0, 0, 1, 1);
+            const [red, green, blue] = canvas.getImageData(0, 0, 1, 1).data;
+            return (red + green + blue) / 765;
+        }"""
+    )
+    return mean
+
+
+def violations(page: Page) -> list[Any]:
+    """What axe-core finds that keeps people out."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.wait_for_timeout(400)  # until what fades in is there: contrast is judged as it is seen
+    found = axe.run(page).response["violations"]
+    return [
+        (one["id"], [node["html"] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in GRAVE
+    ]
+
+
+def test_everything_can_be_done_by_keys(page: Page) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type("in:animals")
+    page.keyboard.press("Enter")
+    until(page, "document.querySelector('#summary').textContent.startsWith('3 ')")
+    order = names(page)
+    page.keyboard.press("Escape")  # out of the box
+    page.keyboard.press("ArrowDown")
+    assert order[0] in focused(page)
+    page.keyboard.press("ArrowRight")
+    assert order[1] in focused(page)
+    page.keyboard.press("End")
+    assert order[2] in focused(page)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#detail[open]")
+    assert page.inner_text("#detail-title") == order[2]
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#detail:not([open])", state="attached")
+    until(page, "document.activeElement.dataset.position === '2'")
+    page.keyboard.press("?")
+    page.wait_for_selector("#help[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#help:not([open])", state="attached")
+
+
+def test_tab_reaches_every_control_and_one_tile(page: Page) -> None:
+    search(page, "in:animals")
+    page.keyboard.press("/")
+    reached = []
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        reached.append(focused(page))
+    for name in ("Clear the search", "Menu", "Type", "Folder", "Date", "Varied"):
+        assert name in reached
+    assert sum("Photo, " in name for name in reached) == 1
+
+
+def test_rows_are_walked_as_they_lie(page: Page) -> None:
+    page.locator(".tile").first.focus()
+    before = page.evaluate("document.activeElement.getBoundingClientRect().toJSON()")
+    page.keyboard.press("ArrowDown")
+    after = page.evaluate("document.activeElement.getBoundingClientRect().toJSON()")
+    assert after["top"] > before["top"]
+    assert abs(after["left"] - before["left"]) < before["width"]
+    page.keyboard.press("ArrowUp")
+    assert page.evaluate("document.activeElement.dataset.position") == "0"
+
+
+def test_results_are_announced(page: Page) -> None:
+    search(page, "in:animals")
+    until(page, "document.querySelector('#announcement').textContent === '3 hits.'")
+
+
+def test_the_page_fits_a_phone(browser: Browser, demo_server: str) -> None:
+    context = browser.new_context(
+        viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True
+    )
+    page = context.new_page()
+    page.goto(f"{demo_server}/?q=-in:animals+type:image,transcript")
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    boxes = [box.bounding_box() for box in page.locator(".tile").all()]
+    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
+    page.locator(".tile").first.tap()
+    page.wait_for_selector("#detail[open]")
+    assert page.evaluate("document.querySelector('#detail').scrollWidth") <= 360
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_system_s_colours_are_taken_and_can_be_changed(
+    browser: Browser, demo_server: str, scheme: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(demo_server)
+    settled(page)
+    is_dark = scheme == "dark"
+    assert (brightness(page) < 0.3) == is_dark
+    page.click("#open-menu")
+    page.click("#theme-light" if is_dark else "#theme-dark")
+    assert (brightness(page) < 0.3) != is_dark
+    page.reload()
+    settled(page)
+    assert (brightness(page) < 0.3) != is_dark
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_grave(
+    browser: Browser, demo_server: str, scheme: Literal["light", "dark"]
+) -> None:
+    context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+
+    def show(address: str, wait_for: str) -> None:
+        page.goto(f"{demo_server}/{address}")
+        page.wait_for_selector(wait_for)
+
+    show("", ".tile")
+    assert violations(page) == [], "start"
+    page.click("#open-menu")
+    assert violations(page) == [], "menu"
+    show("?q=in:animals+-dogs+cat&all=1", ".chip")
+    page.wait_for_selector(".tile")
+    assert violations(page) == [], "chips"
+    page.click("#open-folder")
+    page.wait_for_selector(".menu-entry")
+    assert violations(page) == [], "folders"
+    show("?q=on:monday", ".message")
+    assert violations(page) == [], "syntax error"
+    show("?q=in:animals", ".tile")
+    page.locator(".tile").first.click()
+    page.wait_for_selector(".strip img")
+    assert violations(page) == [], "photo"
+    show("?q=%22sounded+the+horn%22", ".tile")
+    page.locator(".tile").first.click()
+    page.wait_for_selector(".moment")
+    assert violations(page) == [], "recording"
+    show("?view=duplicates&match=exact", ".duplicates")
+    assert violations(page) == [], "duplicates"
+    page.keyboard.press("?")
+    page.wait_for_selector("#help[open]")
+    assert violations(page) == [], "help"
+    context.close()
