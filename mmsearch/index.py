@@ -156,7 +156,8 @@ class IndexDirectory:
 
     def bytes(self) -> int:
         """Size of the index's own files, not of folders that lie in its directory."""
-        files = (self.path / name for name in (CATALOG_NAME, f"{CATALOG_NAME}-wal"))
+        names = (CATALOG_NAME, f"{CATALOG_NAME}-wal")
+        files = (*(self.path / name for name in names), *self.path.glob("text-*/*"))
         return self._keeper.bytes() + sum(file.stat().st_size for file in files if file.is_file())
 
     def vectors_status(self) -> VectorStoreStatus | None:

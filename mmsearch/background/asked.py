@@ -48,9 +48,8 @@ class Asked:
         Raises:
             TypeError: the values are others.
         """
-        asked = cls(**values)
         likes = {name: tuple(values.get(name, ())) for name in ("more_like", "less_like")}
-        return replace(asked, **likes)
+        return cls(**{**values, **likes})
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from mmsearch import __version__
 from mmsearch.encoders.base import DualEncoder
-from mmsearch.encoders.text_onnx.tower import DESCRIPTION, Description, TextTower
+from mmsearch.encoders.text_onnx.tower import DESCRIPTION, FORMAT, Description, TextTower
 from mmsearch.errors import EncoderError, WeightsError
 from mmsearch.settings import load_settings
 
@@ -76,12 +75,12 @@ class TowerPlaces:
         return None
 
     def may_export(self) -> bool:
-        """Whether this mmsearch has not found out yet that the tower cannot be exported."""
+        """Whether these versions have not found out yet that the tower cannot be exported."""
         try:
             noted = json.loads((self.cache / _UNSUPPORTED).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return True
-        return not isinstance(noted, dict) or noted.get("mmsearch") != __version__
+        return not isinstance(noted, dict) or noted.get("tried") != _versions()
 
     def is_complete(self) -> bool:
         """Whether the index holds the tower."""
@@ -168,8 +167,15 @@ def _replacing(folder: Path) -> Iterator[Path]:
 def _note_unsupported(folder: Path, reason: str) -> None:
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({"mmsearch": __version__, "reason": reason}, indent=2)
+        content = json.dumps({"tried": _versions(), "reason": reason}, indent=2)
         (folder / _UNSUPPORTED).write_text(content, encoding="utf-8")
+
+
+def _versions() -> list[str | int]:
+    """What may make an export work that did not."""
+    from importlib.metadata import version
+
+    return [FORMAT, version("open_clip_torch"), version("torch")]
 
 
 def _sync(path: Path) -> None:
