@@ -21,6 +21,7 @@ from mmsearch.encoders.base import (
     Pixels,
     Regions,
 )
+from mmsearch.encoders.cuda import copied_ahead
 from mmsearch.encoders.device import Placement, place
 from mmsearch.encoders.short_texts import encode_texts
 from mmsearch.settings import load_settings
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _BATCH_ON_CPU = 32
 _BATCH_ON_CUDA = 128
+_BATCHES_AHEAD = 4
 _FEW_IMAGES = 64
 
 
@@ -177,7 +179,12 @@ class OpenClipEncoder:
         """How many images to encode at once for the best rate."""
         if self._streams is not None:
             return self._streams.batch_size
-        return _BATCH_ON_CPU if self._placement.device.type == "cpu" else _BATCH_ON_CUDA
+        # On a GPU several at once, of which one is copied while another is computed.
+        return _BATCHES_AHEAD * _BATCH_ON_CUDA if self._is_on_cuda else _BATCH_ON_CPU
+
+    @property
+    def _is_on_cuda(self) -> bool:
+        return self._placement.device.type == "cuda"
 
     def expect_images(self, count: int, cores: int) -> None:
         """Gets the fastest engine for so many images going; see `mmsearch.encoders.engines`.
@@ -189,7 +196,7 @@ class OpenClipEncoder:
         Raises:
             SettingsError: the setting ``engine`` names none that runs here.
         """
-        if self._placement.device.type != "cpu" or count < _FEW_IMAGES:
+        if self._is_on_cuda or count < _FEW_IMAGES:
             return
         from mmsearch.encoders.engines.base import Tower
         from mmsearch.encoders.engines.choose import choose
@@ -221,8 +228,12 @@ class OpenClipEncoder:
         import torch
 
         run = self._streams or self._model.encode_image
-        batches = (pixels[i : i + self.batch_size] for i in range(0, len(pixels), self.batch_size))
+        size = _BATCH_ON_CUDA if self._is_on_cuda else self.batch_size
+        batches = (pixels[start : start + size] for start in range(0, len(pixels), size))
         with torch.inference_mode():
+            if self._is_on_cuda:
+                moved = copied_ahead(batches, self._placement.device)
+                return self._collect(run(self._normalise(batch)) for batch in moved)
             return self._collect(run(self.prepare(batch)) for batch in batches)
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
@@ -305,23 +316,31 @@ class OpenClipEncoder:
         """
         import torch
 
+        images = torch.from_numpy(np.require(pixels, requirements=("C", "W")))
+        return self._normalise(images.to(self._placement.device))
+
+    def _normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """The same of pixels that are on the device, uint8, shape (n, height, width, 3)."""
+        import torch
+
         # float32 until the model's own format, as open_clip does it
-        device = self._placement.device
         mean, std = (
-            torch.tensor(channels, device=device).view(1, 3, 1, 1)
+            torch.tensor(channels, device=images.device).view(1, 3, 1, 1)
             for channels in (self._architecture.mean, self._architecture.std)
         )
-        images = torch.from_numpy(np.require(pixels, requirements=("C", "W"))).to(device)
         images = images.permute(0, 3, 1, 2).to(torch.float32).div_(255)
-        return images.sub_(mean).div_(std).to(self._placement.dtype).contiguous()
+        images = images.sub_(mean).div_(std).to(self._placement.dtype)
+        # Pixels come with their channels last, and so convolutions on tensor cores want them.
+        return images if self._is_on_cuda else images.contiguous()
 
     def _collect(self, batches: Iterable[torch.Tensor]) -> Embeddings:
         import torch
 
-        parts = [torch.nn.functional.normalize(batch.float(), dim=-1).cpu() for batch in batches]
+        parts = [torch.nn.functional.normalize(batch.float(), dim=-1) for batch in batches]
         if not parts:
             return np.empty((0, self.dim), dtype=np.float32)
-        embeddings: Embeddings = torch.cat(parts).numpy()
+        # Fetched at once: each time, a GPU would have to finish first.
+        embeddings: Embeddings = torch.cat(parts).cpu().numpy()
         return embeddings
 
 
@@ -335,4 +354,9 @@ def _tokenizer_folder(architecture: Architecture, repo: str, revision: str) -> P
 def _load_model(architecture: Architecture, weights: Path, placement: Placement) -> Any:
     model = architectures.build(architecture)
     checkpoint.restore(model, weights, architecture)
-    return model.to(device=placement.device, dtype=placement.dtype)
+    model.to(device=placement.device, dtype=placement.dtype)
+    if placement.device.type == "cuda":
+        import torch
+
+        model.visual.to(memory_format=torch.channels_last)
+    return model
