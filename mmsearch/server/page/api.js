@@ -157,11 +157,6 @@ export class IndexApi {
   }
 
   /** @returns {Promise<any>} */
-  status() {
-    return request(this.url("status"));
-  }
-
-  /** @returns {Promise<any>} */
   jobs() {
     return request(this.url("jobs"));
   }

@@ -110,7 +110,7 @@ class Page {
     listenForKeys({
       "/": () => this.#box.focus(),
       "?": () => this.#help(),
-      a: () => this.#navigation.go({ all: !this.#state.all }),
+      a: () => isStart(this.#state) || this.#navigation.go({ all: !this.#state.all }),
       d: () =>
         this.#navigation.go({ view: this.#state.view === "search" ? "duplicates" : "search" }),
       v: () => this.#toggleDiverse(),

@@ -45,6 +45,7 @@ export class HitList {
   /** Nobody wants the hits any more. */
   cancel() {
     this.#abort.abort();
+    this.#abort = new AbortController(); // who comes back to this search may want more of them
   }
 
   /** @param {number} item @returns {number} its place; -1 where it is not among the hits yet */
