@@ -51,6 +51,7 @@ class CatalogReader:
             StorageError: the directory may not be looked into.
         """
         self._directory = directory
+        self._roots: dict[str | bytes, Path] = {}  # of sources, as they are stored
         require_catalog(directory)
         with self._reading_errors():
             self._connection = _open_for_reading(directory / CATALOG_NAME)
@@ -367,7 +368,10 @@ class CatalogReader:
         )
 
     def _path(self, source: str | bytes, path: str | bytes) -> Path:
-        return resolve_source(decode_path(source), self._directory) / decode_path(path)
+        root = self._roots.get(source)
+        if root is None:
+            root = self._roots[source] = resolve_source(decode_path(source), self._directory)
+        return root / decode_path(path)
 
     def _one(self, sql: str) -> Any:
         return self._rows(sql)[0][0]

@@ -125,13 +125,23 @@ class TextTower:
         tokens = self._tokenizer.ids(texts)
         # The longest first, so that all cores are done at about the same time.
         order = sorted(range(len(tokens)), key=lambda index: -len(tokens[index]))
-        blocks = [order[start : start + _TEXT_BATCH] for start in range(0, len(order), _TEXT_BATCH)]
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="mmsearch-encode") as pool:
-            read = pool.map(lambda block: self._run([tokens[index] for index in block]), blocks)
-            features = np.concatenate(list(read))
+        if len(order) <= _TEXT_BATCH:  # a query waits for no threads to start
+            features = self._run([tokens[index] for index in order])
+        else:
+            features = self._side_by_side(
+                [
+                    [tokens[index] for index in order[start : start + _TEXT_BATCH]]
+                    for start in range(0, len(order), _TEXT_BATCH)
+                ]
+            )
         in_order = np.empty_like(features)
         in_order[order] = features
         return in_order
+
+    def _side_by_side(self, blocks: Sequence[Sequence[Sequence[int]]]) -> Floats:
+        """Features of blocks of tokens, one after the other."""
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="mmsearch-encode") as pool:
+            return np.concatenate(list(pool.map(self._run, blocks)))
 
     def _run(self, tokens: Sequence[Sequence[int]]) -> Floats:
         ids, mask = _padded(tokens)
