@@ -10,6 +10,7 @@ import pytest
 from filelock import FileLock
 
 import mmsearch
+from mmsearch.catalog.reader import CatalogReader
 from mmsearch.errors import (
     IndexExistsError,
     IndexLockedError,
@@ -66,6 +67,53 @@ def test_vectors_of_an_earlier_generation_are_caught_up(
             "yellow.png",
             "purple.png",
         }
+
+
+def test_vectors_of_an_older_version_are_replaced(index: mmsearch.Index, photos: Path) -> None:
+    index.add(photos)
+    before = answers(index)
+    shutil.rmtree(index.path / "vectors")
+    (index.path / "vectors.faiss").write_bytes(b"of an older version")
+
+    with mmsearch.open(index.path) as again:
+        assert answers(again) == before
+    assert not (index.path / "vectors.faiss").exists()
+    assert (index.path / "vectors" / "head").exists()
+
+
+def test_many_vectors_are_written_while_they_are_caught_up(
+    index: mmsearch.Index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmsearch.keeper._SPILL", 1)
+    monkeypatch.setattr(CatalogReader.embeddings_after, "__kwdefaults__", {"chunk": 1})
+    index.add(photos)
+    before = answers(index)
+    (photos / "red.png").unlink()
+    make_photo(photos / "purple.png", "purple")
+    index.add(photos)
+    after = answers(index)
+    shutil.rmtree(index.path / "vectors")
+
+    with mmsearch.open(index.path) as again:
+        assert answers(again) == after != before
+        assert again.verify() == []
+    assert len(list((index.path / "vectors").iterdir())) == 3
+
+
+def test_vectors_caught_up_beside_a_writer_are_those_it_saves(
+    index: mmsearch.Index, photos: Path
+) -> None:
+    with mmsearch.open(index.path) as reader:
+        index.add(photos)
+        with FileLock(index.path / "lock"):  # a writer at work: nothing can be saved
+            shutil.rmtree(index.path / "vectors")
+            with mmsearch.open(index.path) as late:
+                assert answers(late) == answers(reader)
+            assert not (index.path / "vectors").exists()
+        (photos / "red.png").unlink()
+        index.update()
+        assert len(answers(reader)) == 3
+        assert answers(reader) == answers(index)
 
 
 def test_an_open_index_sees_what_another_process_commits(
