@@ -28,7 +28,7 @@ def copied_ahead(batches: Iterable[Pixels], device: torch.device) -> Iterator[to
     """
     import torch
 
-    stream = torch.cuda.Stream(device)
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def copy(batch: Pixels) -> torch.Tensor:
         locked = torch.from_numpy(np.require(batch, requirements=("C", "W"))).pin_memory()

@@ -67,7 +67,7 @@ class SharedBytes:
 def _make() -> str:
     if sys.platform == "win32":
         return f"mmsearch-{secrets.token_hex(16)}"
-    if sys.platform == "linux":
+    if hasattr(os, "memfd_create"):  # Linux
         return str(os.memfd_create("mmsearch"))
     with tempfile.TemporaryFile() as file:
         return str(os.dup(file.fileno()))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ def is_available() -> bool:
     """Whether torch was built with these operators."""
     # Underscored, but what torch.compile itself calls; releases that lack them use the plain tower.
     operators = ("_reorder_linear_weight", "_linear_pointwise")
-    return torch.backends.mkldnn.is_available() and all(
+    return torch.backends.mkldnn.is_available() and all(  # type: ignore[no-untyped-call]
         hasattr(torch.ops.mkldnn, name) for name in operators
     )
 
@@ -60,7 +61,7 @@ def rewrite(visual: nn.Module, *, pack: bool) -> nn.Module:
             Without it, only attention is written out, for torch.compile to see through.
     """
     shared = {id(tensor): tensor for tensor in (*visual.parameters(), *visual.buffers())}
-    tower: nn.Module = copy.deepcopy(visual, shared)  # type: ignore[arg-type]
+    tower: nn.Module = copy.deepcopy(visual, shared)
     for module in list(tower.modules()):
         if pack:
             _join_gelu(module)
@@ -107,8 +108,7 @@ class _Attention(nn.Module):
             self._project = _Linear(weight, bias)
             self._out = _Linear(out.weight, out.bias)
         else:
-            self._project = nn.Linear(*weight.shape[::-1], bias=bias is not None, device="meta")
-            self._project.weight, self._project.bias = weight, bias
+            self._project = partial(nn.functional.linear, weight=weight, bias=bias)
             self._out = out
 
     def forward(  # the original's signature

@@ -70,7 +70,7 @@ class Streams:
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Runs the engine on images, n of them along the first axis, n at least 1."""
-        parts = images.split(self.size)
+        parts = torch.split(images, self.size)
         return torch.cat(list(self._threads.map(self._timed, parts)))
 
     def _timed(self, part: torch.Tensor) -> torch.Tensor:
