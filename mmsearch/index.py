@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ from mmsearch.errors import (
     IndexExistsError,
     IndexFormatError,
     IndexLockedError,
+    MmsearchError,
     StorageError,
 )
 from mmsearch.keeper import VectorKeeper
@@ -81,6 +83,8 @@ class IndexDirectory:
         self._columns = Columns(self._reader)
         self._columns_at: Stamp | None = None
         self._turn = threading.RLock()
+        self._idle: deque[CatalogReader] = deque()  # which nobody reads with now
+        self._is_closed = False
 
     @classmethod
     def create(cls, path: Path, encoder: StoredEncoder) -> IndexDirectory:
@@ -108,6 +112,13 @@ class IndexDirectory:
         with self._turn:
             self._reader.close()
             self._keeper.forget()
+        self._is_closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            with suppress(IndexError):  # another thread took it
+                self._idle.pop().close()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -117,7 +128,7 @@ class IndexDirectory:
             IndexDamagedError: the catalog cannot be read.
         """
         with self._turn, self._reader.snapshot():
-            encoder, stamp = self._encoder_and_stamp()
+            encoder, stamp = _encoder_and_stamp(self._reader)
             vectors = self._keeper.store(stamp, encoder.dim)
             if self._columns_at != stamp:
                 self._columns, self._columns_at = Columns(self._reader), stamp
@@ -125,9 +136,21 @@ class IndexDirectory:
 
     @contextmanager
     def reading(self) -> Iterator[CatalogReader]:
-        """Holds the newest generation of the catalog still, without the vectors."""
-        with self._turn, self._reader.snapshot():
-            yield self._reader
+        """Holds the newest generation of the catalog still, without the vectors.
+
+        Waits for nobody: each thread that reads has a connection of its own.
+        """
+        try:
+            reader = self._idle.pop()
+        except IndexError:
+            reader = CatalogReader(self.path)
+        try:
+            with reader.snapshot():
+                yield reader
+        finally:
+            self._idle.append(reader)
+            if self._is_closed:
+                self._close_idle()
 
     @contextmanager
     def writing(self) -> Iterator[Catalog]:
@@ -164,8 +187,8 @@ class IndexDirectory:
         """How the saved vectors are arranged; None where none are saved."""
         from mmsearch.vectors.status import status_of
 
-        with self.reading():
-            encoder, stamp = self._encoder_and_stamp()
+        with self.reading() as reader:
+            encoder, stamp = _encoder_and_stamp(reader)
             saved = self._keeper.saved(stamp, encoder.dim)
         return None if saved is None else status_of(saved[0], bytes=self._keeper.bytes())
 
@@ -177,7 +200,7 @@ class IndexDirectory:
         """
         with self.reading() as reader:
             found = reader.problems()
-            encoder, stamp = self._encoder_and_stamp()
+            encoder, stamp = _encoder_and_stamp(reader)
             if saved := self._keeper.saved(stamp, encoder.dim):
                 vectors, saved_at = saved
                 differ = not np.array_equal(vectors.ids, reader.embedded_ids())
@@ -219,29 +242,23 @@ class IndexDirectory:
                 f"The vectors of {self.path} cannot be written: {error.strerror or error}."
             ) from error
 
-    def _encoder_and_stamp(self) -> tuple[StoredEncoder, Stamp]:
-        """The encoder, and what vectors must agree with; inside a snapshot."""
-        encoder = self._reader.encoder()
-        origin = f"{self._reader.created_at()} {encoder.id}"
-        return encoder, Stamp(origin, self._reader.generation())
-
     def _if_possible(self, keep_vectors: Callable[[], None]) -> None:
         """The vectors are a cache: failing to save them must not fail, or hide, what was done."""
         try:
             keep_vectors()
-        except (StorageError, OSError) as error:
-            _log.warning("The vectors could not be saved (%s); they are when they can be.", error)
+        except (MmsearchError, OSError) as error:
+            _log.warning("The vectors stay as they were saved last: %s", error)
 
     def _save_vectors(self) -> None:
         """Catches the vector store up and saves it; the caller holds the lock."""
         with self._turn, self._reader.snapshot():
-            encoder, stamp = self._encoder_and_stamp()
+            encoder, stamp = _encoder_and_stamp(self._reader)
             self._keeper.save(stamp, encoder.dim)
 
     def _arrange_vectors(self, wish: Wish | None = None, progress: Progress | None = None) -> None:
         """Arranges the saved vectors, if that is due or wished for; the caller holds the lock."""
         with self.reading() as reader:
-            encoder, stamp = self._encoder_and_stamp()
+            encoder, stamp = _encoder_and_stamp(reader)
             texts = reader.background()
         # Outside the turn: searches go on.
         store = self._keeper.arranged(
@@ -249,8 +266,15 @@ class IndexDirectory:
         )
         if store is not None:
             with self._turn, self._reader.snapshot():
-                _, stamp = self._encoder_and_stamp()
+                _, stamp = _encoder_and_stamp(self._reader)
                 self._keeper.adopt(store, stamp)
+
+
+def _encoder_and_stamp(reader: CatalogReader) -> tuple[StoredEncoder, Stamp]:
+    """The encoder, and what vectors must agree with; inside a snapshot."""
+    encoder = reader.encoder()
+    origin = f"{reader.created_at()} {encoder.id}"
+    return encoder, Stamp(origin, reader.generation())
 
 
 def _no_progress(done: int, total: int) -> None:

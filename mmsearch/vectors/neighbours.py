@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from mmsearch.vectors.device import nearest
+
 _BLOCK = 1024  # vectors at once; FAISS keeps only the best of their products
 _FEW = 512  # of so few all products are kept: importing FAISS would take longer
 
@@ -30,12 +32,10 @@ def nearest_neighbours(
     count = min(count, len(vectors))
     if len(vectors) <= _FEW:
         if len(vectors):
-            nearest = np.argsort(-(vectors @ vectors.T), axis=1, kind="stable")[:, :count]
-            yield np.arange(len(vectors)), nearest
+            best = np.argsort(-(vectors @ vectors.T), axis=1, kind="stable")[:, :count]
+            yield np.arange(len(vectors)), best
         return
-    import faiss
-
     for start in range(0, len(vectors), _BLOCK):
         block = vectors[start : start + _BLOCK]
-        _, found = faiss.knn(block, vectors, count, metric=faiss.METRIC_INNER_PRODUCT)
+        _, found = nearest(block, vectors, count)
         yield np.arange(start, start + len(block)), found
