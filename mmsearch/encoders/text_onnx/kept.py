@@ -63,7 +63,7 @@ class TowerPlaces:
         return cls(encoder, index / name, load_settings().cache / "text-towers" / name)
 
     def open(self) -> TextTower | None:
-        """The tower; None where there is none, or none that can be loaded."""
+        """The tower; None where there is none. One that is damaged is cleared away."""
         for folder in (self.index, self.cache):
             description = Description.load(folder)
             if description is None or description.encoder != self.encoder:
@@ -71,7 +71,8 @@ class TowerPlaces:
             try:
                 return TextTower(folder, description)
             except WeightsError as error:
-                _log.warning("%s", error)
+                _log.warning("%s It is made again.", error)
+                shutil.rmtree(folder, ignore_errors=True)
         return None
 
     def may_export(self) -> bool:

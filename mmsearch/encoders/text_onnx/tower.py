@@ -107,10 +107,7 @@ class TextTower:
                 folder / GRAPH, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime's own errors have no common base
-            raise WeightsError(
-                f"The text tower in {folder} cannot be loaded ({error}); delete that folder, and "
-                "it is made again."
-            ) from error
+            raise WeightsError(f"The text tower in {folder} cannot be loaded ({error}).") from error
 
     def __call__(self, texts: Sequence[str]) -> Embeddings:
         """Embeds texts; what is longer than the tower takes is cut.
