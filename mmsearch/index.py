@@ -143,7 +143,8 @@ class IndexDirectory:
         try:
             reader = self._idle.pop()
         except IndexError:
-            reader = CatalogReader(self.path)
+            # The main one says so of a closed index.
+            reader = self._reader if self._is_closed else CatalogReader(self.path)
         try:
             with reader.snapshot():
                 yield reader
