@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 MOST_HITS = 100
 MOST_LOOKED = 8
+LONGEST_QUERY = 4096  # characters
 AROUND = 3
 """Texts before and after an item that `look` tells."""
 
@@ -105,7 +106,7 @@ class Tools:
 
     def search(
         self,
-        query: Annotated[str | None, Field(description=QUERY)] = None,
+        query: Annotated[str | None, Field(max_length=LONGEST_QUERY, description=QUERY)] = None,
         index: Name = None,
         k: Annotated[int, Field(ge=1, le=MOST_HITS, description="How many hits at most.")] = 10,
         modality: Annotated[
@@ -115,7 +116,8 @@ class Tools:
             ),
         ] = None,
         folder: Annotated[
-            str | None, Field(description="Only files in this indexed folder and below.")
+            str | None,
+            Field(max_length=4096, description="Only files in this indexed folder and below."),
         ] = None,
         more_like: Annotated[
             Items, Field(description="Items to find more of; also without a query.")
@@ -182,7 +184,9 @@ class Tools:
     def explain(
         self,
         item: Item,
-        query: Annotated[str, Field(description="The query, as `search` takes it.")],
+        query: Annotated[
+            str, Field(max_length=LONGEST_QUERY, description="The query, as `search` takes it.")
+        ],
         index: Name = None,
     ) -> Annotated[CallToolResult, ExplainAnswer]:
         """Tell why an item answers a query as well as it does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 import subprocess
@@ -54,6 +55,17 @@ def test_the_sdks_client_searches_and_looks(url: str) -> None:
 
     run_with(url, talk)
     run_with(url, talk)  # nothing is left of the first client
+
+
+def test_calls_side_by_side_are_all_answered(url: str) -> None:
+    async def talk(client: Any) -> list[Any]:
+        queries = ["red", "green", "blue", "a rose on the table"] * 4
+        calls = [client.call_tool("search", {"query": query, "all": True}) for query in queries]
+        return list(await asyncio.gather(*calls))
+
+    for answer in run_with(url, talk):
+        assert not answer.is_error
+        assert answer.structured_content["hits"]
 
 
 def test_a_client_of_an_older_protocol_is_served(url: str) -> None:

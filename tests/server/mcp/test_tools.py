@@ -170,6 +170,7 @@ def test_indexes_are_listed_with_what_they_hold(ask: Ask) -> None:
         ("search", {"query": "red", "k": 10_000}, "less than or equal to 100"),
         ("search", {"query": "red", "modality": "smell"}, "modality"),
         ("search", {"query": " "}, "empty"),
+        ("search", {"query": "red " * 2000}, "at most 4096"),
         ("search", {}, "more_like"),
         ("search", {"query": "red", "folder": "nowhere"}, "nowhere"),
         ("search", {"query": "red", "more_like": [10**12]}, str(10**12)),
