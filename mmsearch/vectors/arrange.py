@@ -23,6 +23,7 @@ from mmsearch.vectors.clusters import Quantiser
 from mmsearch.vectors.store import Store
 from mmsearch.vectors.train import (
     Progress,
+    cluster_count,
     sample_of,
     sample_size,
     train_clusters,
@@ -96,6 +97,7 @@ def arrange(
         and plan is not None
         and plan.wish == wish
         and len(made.rows) <= _GROWTH * before.trained
+        and _fits(made, len(before.quantiser.low), wish)
     )
     if keep:
         assert before is not None
@@ -122,12 +124,11 @@ def _quantisers(
     dim = store.rows.dim
     kept = sorted({max(1, dim // share) for share in _SHARES})
     if wish.memory is not None:
-        room = wish.memory / len(store.rows) - _OVERHEAD
-        kept = [dims for dims in kept if dims <= room]
+        least = _memory(len(store.rows), dim, kept[0])
+        kept = [dims for dims in kept if _fits(store, dims, wish)]
         if not kept:
-            least = (max(1, dim // _SHARES[0]) + _OVERHEAD) * len(store.rows)
             raise SettingsError(
-                f"Searching {len(store.rows)} vectors takes {-(-least // 10**6)} MB of memory at "
+                f"Searching {len(store.rows)} vectors takes {-(-least // 1000)} kB of memory at "
                 "least: ask for as much, or for a recall of 1, which needs none of its own."
             )
     whole = train_quantiser(sample, dim)
@@ -139,3 +140,15 @@ def _quantisers(
     *fewer, most = quantisers
     enough = min(_CODES_RECALL, (1 + wish.recall) / 2)
     return [*(one for one in fewer if recall_of_codes(one, part, trials) >= enough), most]
+
+
+def _fits(store: Store, kept: int, wish: Wish) -> bool:
+    """Whether clusters with codes of so many bytes take no more memory than was wished for."""
+    return wish.memory is None or _memory(len(store.rows), store.rows.dim, kept) <= wish.memory
+
+
+def _memory(rows: int, dim: int, kept: int) -> int:
+    """Bytes that searching clusters keeps in memory, with codes of so many bytes."""
+    count = cluster_count(rows)
+    trained = 4 * (kept * dim + dim + 2 * kept + count * kept) + 8 * (count + 1)
+    return trained + rows * (kept + _OVERHEAD)

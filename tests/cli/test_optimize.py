@@ -110,3 +110,19 @@ def test_what_cannot_be_read_is_wrong_usage(path: Path, wrong: tuple[str, str]) 
 
     assert done.exit_code == 2
     assert wrong[1] in done.stderr
+
+
+@pytest.mark.usefixtures("small_is_large")
+def test_an_index_that_outgrows_its_memory_is_still_searched(
+    path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mmsearch.open(path) as index:
+        assert index.optimize(recall=0.5, memory=5000).memory <= 5000
+        monkeypatch.setattr(arrange, "_PENDING", 0)
+        photos = path.parent / "photos"
+        for number in range(40):
+            make_photo(photos / f"new-{number}.png", (number, 6 * number, 99), size=(16, 16))
+        with caplog.at_level(logging.WARNING, "mmsearch"):
+            assert index.add(photos).added == 40
+        assert "at least" in caplog.text
+        assert len(index.search("red", k=200, fold=False)) == 100
