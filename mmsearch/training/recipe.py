@@ -50,7 +50,7 @@ from mmsearch.training.towers import (
     tokenizer_file,
 )
 
-NAME = "embedded-2"
+NAME = "embedded-3"
 KEPT = "kept"
 TRANSFORM = ImageTransform(224, 224, "squash", "bicubic")
 
@@ -70,6 +70,28 @@ class BankSettings:
     strength: float
 
 
+LONGER = FineTuning(
+    epochs=24,
+    views=6,
+    batch=384,
+    likeness=0.1,
+    keep_classes=0.25,
+    keep_sentences=0.5,
+    seed=1,
+)
+"""Photos in more ways, and less held on to what the towers knew."""
+
+SHORTER = FineTuning(
+    epochs=11,
+    short=0.3,
+    image_rate=1.5e-4,
+    text_rate=1e-4,
+    head_rate=5e-4,
+    keep_classes=1.0,
+)
+"""Short texts too, as queries are, and more held on to ImageNet's classes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """Everything that is chosen, with the values that the shipped weights were made with.
@@ -86,7 +108,7 @@ class Recipe:
 
     alignment: HeadSettings = field(default_factory=HeadSettings)
     tuning: FineTuning = field(default_factory=FineTuning)
-    further: tuple[FineTuning, ...] = ()
+    further: tuple[FineTuning, ...] = (LONGER, SHORTER)
     things: int = 7280
     name_dim: int = 124
     captions: BankSettings = BankSettings(entries=2048, neighbours=16, strength=0.75)

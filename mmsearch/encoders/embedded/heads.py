@@ -38,7 +38,7 @@ from mmsearch.errors import WeightsError
 
 Floats = NDArray[np.float32]
 
-CLASS_WEIGHT = 0.6
+CLASS_WEIGHT = 0.55
 """Length of the class name part; the aligned part has length 1."""
 
 LIKELIEST = 10
