@@ -18,6 +18,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -126,18 +127,18 @@ def make(path: Path, photos: Path, count: int) -> None:
 @contextmanager
 def serving(index: Path, cache: str) -> Iterator[str]:
     """The address of a server of its own process, with an empty cache of thumbnails."""
-    process = subprocess.Popen(
-        [*MMSEARCH, "serve", "--index", str(index), "--port", "0"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"MMSEARCH_CACHE": cache, "PATH": "/usr/bin:/bin", "HOME": cache},
-    )
-    assert process.stderr is not None
+    told = Path(cache) / "serve.log"  # a line a request: a pipe that nobody empties would fill
+    with told.open("w") as log:
+        process = subprocess.Popen(
+            [*MMSEARCH, "serve", "--index", str(index), "--port", "0"],
+            stderr=log,
+            env={"MMSEARCH_CACHE": cache, "PATH": "/usr/bin:/bin", "HOME": cache},
+        )
     try:
-        for line in process.stderr:
-            if found := URL.search(line):
-                yield found[0]
-                break
+        while not (found := URL.search(told.read_text())):
+            assert process.poll() is None, told.read_text()
+            time.sleep(0.1)
+        yield found[0]
     finally:
         process.terminate()
         process.wait()
