@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmsearch.as_json import failures_as_json
+from mmsearch.as_json import report_as_json
 from mmsearch.cli import INTERRUPTED
 from mmsearch.cli.options import (
     DeviceOption,
@@ -131,7 +131,7 @@ def index(
                 else:
                     report = opened.update(progress=progress)
             if json:
-                show_json(_as_json(report))
+                show_json(report_as_json(report))
             else:
                 _show(report, given, opened)
                 if captions and report.unmatched_captions:
@@ -187,15 +187,3 @@ def _show(report: IndexReport, paths: list[Path], opened: Index) -> None:
         )
         more = ", ..." if len(report.other_kinds) > SHOWN_KINDS else ""
         note(f"Left alone, as nothing in such files can be searched: {kinds}{more}.")
-
-
-def _as_json(report: IndexReport) -> dict[str, object]:
-    return {
-        "added": report.added,
-        "updated": report.updated,
-        "removed": report.removed,
-        "unchanged": report.unchanged,
-        "failed": failures_as_json(report.failed),
-        "seconds": round(report.seconds, 3),
-        "items_per_second": round(report.items_per_second, 1),
-    }
