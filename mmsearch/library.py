@@ -115,7 +115,7 @@ class Index:
 
     @cached_property
     def together(self) -> TextsTogether:
-        """Encodes the texts of searches from several threads in batches, and tells their sizes."""
+        """Lets several threads use the encoder, texts in batches; tells the sizes of these."""
         from mmsearch.search.together import TextsTogether
 
         return TextsTogether()
@@ -383,7 +383,7 @@ class Index:
         )
         return explain(
             self._directory,
-            lambda: self.encoder,
+            lambda: self.together.of(self.encoder),
             Query(text=text, files=files),
             _item_name(item),
             rerank=None if rerank in (None, "none") else rerank_best,

@@ -138,7 +138,8 @@ class DualEncoder(Protocol):
     """An image tower and a text tower that map into one embedding space.
 
     Towers are loaded when first used, so that a text query never pays for the image tower.
-    Implementations are safe to call from one thread at a time.
+    Implementations are safe to call from one thread at a time for each tower: one may embed texts
+    while another embeds images. `mmsearch.search.together` lets several take turns.
     """
 
     @property

@@ -67,7 +67,7 @@ def answer(
         diverse: hits differ from each other.
         min_relevance: hits that are less likely to answer are passed over.
         max_megapixels: larger images are refused.
-        together: encodes the texts of queries that are asked at the same time.
+        together: lets queries that are asked at the same time share the encoder.
 
     Raises:
         QueryError: k is not positive, a filter matches nothing, or the query is a recording.
@@ -86,12 +86,7 @@ def answer(
         encoder = encoder_at_hand()
         reranker = None if reranker_for is None else reranker_for(encoder)
         depth = max(k * DEPTH if diverse else k, 0 if reranker is None else reranker.depth)
-        embedded = embed_question(
-            question,
-            encoder,
-            max_megapixels=max_megapixels,
-            encode_texts=partial(together.encode, encoder),
-        )
+        embedded = embed_question(question, together.of(encoder), max_megapixels=max_megapixels)
         with directory.snapshot() as snapshot:
             if snapshot.encoder.id != encoder.id:
                 continue

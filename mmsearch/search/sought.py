@@ -26,7 +26,7 @@ from mmsearch.search.words import Words
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from mmsearch.encoders.base import DualEncoder, Embeddings
+    from mmsearch.encoders.base import DualEncoder
 
 CONTRAST = 0.5
 """How much of an unwanted direction is taken off: see `mmsearch.search.exclude`."""
@@ -112,21 +112,13 @@ class Sought:
         ]
 
 
-def embed_question(
-    question: Question,
-    encoder: DualEncoder,
-    *,
-    max_megapixels: float,
-    encode_texts: Callable[[Sequence[str]], Embeddings] | None = None,
-) -> Sought:
+def embed_question(question: Question, encoder: DualEncoder, *, max_megapixels: float) -> Sought:
     """Embeds the texts and pictures of a question; items of the index are left out.
 
     Args:
         question: what is asked.
         encoder: of the index.
         max_megapixels: larger images are refused.
-        encode_texts: stands for the encoder's own where texts of several questions are encoded
-            together.
 
     Raises:
         SourceNotFoundError: an image is not there.
@@ -137,8 +129,7 @@ def embed_question(
     texts += [
         (one.weight, one.subject) for one in question.unwanted if isinstance(one.subject, Words)
     ]
-    encode = encode_texts or encoder.encode_texts
-    vectors = encode([words.plain for _, words in texts]) if texts else ()
+    vectors = encoder.encode_texts([words.plain for _, words in texts]) if texts else ()
     directions = [
         Direction(vector, Medium.TEXT, weight, words)
         for vector, (weight, words) in zip(vectors, texts, strict=True)

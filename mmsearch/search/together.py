@@ -1,4 +1,4 @@
-"""Encodes texts of queries that are asked at the same time as one batch.
+"""Lets several threads use one encoder: texts in batches, pictures one call at a time.
 
 An encoder reads eight short texts in hardly more time than one. Nobody waits for a batch to fill:
 the first thread encodes what there is, and what arrives meanwhile is the next batch.
@@ -11,13 +11,82 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mmsearch.encoders.base import Embeddings
+import numpy as np
+
+from mmsearch.encoders.base import (
+    Embeddings,
+    EncoderIdentity,
+    ImageTransform,
+    Pixels,
+    Regions,
+    encode_regions,
+)
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import DualEncoder
 
 LARGEST = 64
-"""Texts of one batch; a caller with as many of its own has them encoded by themselves."""
+"""Texts of one batch; those of a caller who has more are encoded in several."""
+
+
+class InTurn:
+    """An encoder that several threads may call; see `mmsearch.encoders.base.DualEncoder`.
+
+    Args:
+        encoder: safe from one thread at a time for each of its towers.
+        together: encodes its texts.
+        pictures: held while it encodes pictures.
+    """
+
+    def __init__(
+        self, encoder: DualEncoder, together: TextsTogether, pictures: threading.Lock
+    ) -> None:
+        self._encoder = encoder
+        self._together = together
+        self._pictures = pictures
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Which encoder this is."""
+        return self._encoder.identity
+
+    @property
+    def id(self) -> str:
+        """The same as ``identity.id``."""
+        return self._encoder.id
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self._encoder.dim
+
+    @property
+    def transform(self) -> ImageTransform:
+        """Makes the pixels that ``encode_images`` takes."""
+        return self._encoder.transform
+
+    @property
+    def batch_size(self) -> int:
+        """How many images to encode at once for the best rate."""
+        return self._encoder.batch_size
+
+    def encode_images(self, pixels: Pixels) -> Embeddings:
+        """Embeds images when nobody else does."""
+        with self._pictures:
+            return self._encoder.encode_images(pixels)
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Embeds texts with those that others ask for."""
+        return self._together.encode(self._encoder, texts)
+
+    def encode_regions(self, pixels: Pixels) -> Regions | None:
+        """Embeds the regions of an image when nobody else does."""
+        with self._pictures:
+            return encode_regions(self._encoder, pixels)
+
+    def fits(self, text: str) -> bool:
+        """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""
+        return self._encoder.fits(text)
 
 
 @dataclass(slots=True)
@@ -49,6 +118,11 @@ class TextsTogether:
         self._lock = threading.Lock()
         self._waiting: list[_Asked] = []
         self._is_encoding = False
+        self._pictures = threading.Lock()
+
+    def of(self, encoder: DualEncoder) -> InTurn:
+        """The encoder as several threads may call it."""
+        return InTurn(encoder, self, self._pictures)
 
     def encode(self, encoder: DualEncoder, texts: Sequence[str]) -> Embeddings:
         """The embeddings of texts, as the encoder gives them.
@@ -56,8 +130,9 @@ class TextsTogether:
         Raises:
             what the encoder raises, in every thread whose texts were in the batch.
         """
-        if len(texts) >= LARGEST:
-            return encoder.encode_texts(texts)
+        if len(texts) > LARGEST:
+            firsts = range(0, len(texts), LARGEST)
+            return np.concatenate([self.encode(encoder, texts[at:][:LARGEST]) for at in firsts])
         mine = _Asked(encoder, texts)
         with self._lock:
             self._waiting.append(mine)

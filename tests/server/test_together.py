@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mmsearch.encoders.base import Embeddings
+import mmsearch
+from mmsearch.encoders.base import Embeddings, Pixels
 from mmsearch.search.together import LARGEST, TextsTogether
 from mmsearch.testing import TinyEncoder
+from tests.server.calls import BASE, calling
 
 
 class Slow(TinyEncoder):
@@ -54,6 +59,52 @@ def test_what_comes_meanwhile_is_the_next_batch() -> None:
         np.testing.assert_array_equal(embeddings, TinyEncoder().encode_texts(mine))
 
 
+class Alone(TinyEncoder):
+    """Fails where two threads are in one of its towers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._towers = {"texts": threading.Lock(), "images": threading.Lock()}
+
+    @contextmanager
+    def _in(self, tower: str) -> Iterator[None]:
+        assert self._towers[tower].acquire(blocking=False), f"two threads embed {tower}"
+        try:
+            threading.Event().wait(0.002)
+            yield
+        finally:
+            self._towers[tower].release()
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        with self._in("texts"):
+            return super().encode_texts(texts)
+
+    def encode_images(self, pixels: Pixels) -> Embeddings:
+        with self._in("images"):
+            return super().encode_images(pixels)
+
+
+def test_requests_of_all_kinds_take_turns_with_the_encoder(
+    photo_index: mmsearch.Index, photos: Path
+) -> None:
+    picture = base64.b64encode((photos / "red.png").read_bytes()).decode()
+    data_url = f"data:image/png;base64,{picture}"
+    model = photo_index.encoder_id
+    asked: list[tuple[str, str, dict]] = [
+        ("GET", f"{BASE}/search?q=red", {}),
+        ("GET", f"{BASE}/items/1/explain?q=red+wall", {}),
+        ("POST", f"{BASE}/search/upload", {"files": {"image": (photos / "red.png").read_bytes()}}),
+        ("POST", "/knn-service", {"json": {"text": "red"}}),
+        ("POST", "/knn-service", {"json": {"image": picture}}),
+        ("POST", "/v1/embeddings", {"json": {"model": model, "input": ["red", data_url]}}),
+        ("POST", "/v1/embeddings", {"json": {"model": model, "input": ["red"] * 70}}),
+    ]
+    with mmsearch.open(photo_index.path, encoder=Alone()) as index, calling(index) as client:
+        with ThreadPoolExecutor(8) as pool:
+            answers = pool.map(lambda one: client.request(one[0], one[1], **one[2]), asked * 6)
+            assert [answer.status_code for answer in answers] == [200] * len(asked) * 6
+
+
 def test_a_batch_does_not_grow_without_end() -> None:
     texts = [["first"], *[[f"text {number}"] * 10 for number in range(9)]]
     encoder, found = ask(texts)
@@ -83,7 +134,11 @@ def test_searches_from_many_threads_find_what_lone_ones_find(photo_index) -> Non
     assert sum(sizes) == len(found)
 
 
-@pytest.mark.parametrize("count", [0, 1])
+@pytest.mark.parametrize("count", [0, 1, LARGEST, LARGEST + 1, 3 * LARGEST])
 def test_a_lone_caller_does_not_wait(count: int) -> None:
     encoder = TinyEncoder()
-    assert TextsTogether().encode(encoder, ["red"] * count).shape == (count, encoder.dim)
+    texts = [f"red {number}" for number in range(count)]
+    together, sizes = TextsTogether(), []
+    together.seen = sizes.append
+    np.testing.assert_array_equal(together.encode(encoder, texts), encoder.encode_texts(texts))
+    assert (sum(sizes), max(sizes) <= LARGEST) == (count, True)

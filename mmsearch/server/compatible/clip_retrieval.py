@@ -25,7 +25,7 @@ from mmsearch.library import Index
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.search.nearest import nearest
 from mmsearch.search.sought import direction_of
-from mmsearch.server.compatible.embedding import content_of, embed_image, embed_texts
+from mmsearch.server.compatible.embedding import content_of, embed_image, encoder_of
 from mmsearch.server.compatible.route import route_with_errors
 from mmsearch.server.errors import refusals
 from mmsearch.server.fetch import fetched
@@ -171,7 +171,7 @@ def find_neighbours(
     count = asked.num_images if asked.num_result_ids is None else asked.num_result_ids
     with_metadata = min(asked.num_images, MOST_RESULTS)
     while True:
-        encoder = index.encoder
+        encoder = encoder_of(index)
         vector = _sought(asked, request, state, name, encoder)
         with index.snapshot() as snapshot:
             if snapshot.encoder.id != encoder.id:
@@ -205,7 +205,7 @@ def _sought(
     """What is looked for as a vector; the first of several counts, as in clip-retrieval."""
     limit = state.options.max_megapixels
     if asked.text:
-        (row,) = embed_texts(encoder, [asked.text])
+        (row,) = encoder.encode_texts([asked.text])
         return np.asarray(row)
     if asked.image:
         return embed_image(encoder, content_of(asked.image), max_megapixels=limit)

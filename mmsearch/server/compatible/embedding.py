@@ -1,30 +1,25 @@
-"""Embeds what clients send, with an index's own encoder."""
+"""Embeds what clients send, with an index's own encoder, in turn with searches."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
-from collections.abc import Sequence
 
 import numpy as np
 
 from mmsearch.encoders.base import DualEncoder, Embeddings
 from mmsearch.errors import QueryError
+from mmsearch.library import Index
 from mmsearch.media.image import read_image
 
-_TEXTS_AT_ONCE = 64
 _DATA_URL = re.compile(r"data:[^;,]*(?:;[^;,]*)*?(;base64)?,", re.IGNORECASE)
 _LONGEST_HEAD = 200  # characters of a data URL before its content
 
 
-def embed_texts(encoder: DualEncoder, texts: Sequence[str]) -> Embeddings:
-    """Embeds texts: float32, shape (n, dim), rows of unit length; long ones are cut."""
-    parts = [
-        encoder.encode_texts(texts[first : first + _TEXTS_AT_ONCE])
-        for first in range(0, len(texts), _TEXTS_AT_ONCE)
-    ]
-    return np.concatenate(parts)
+def encoder_of(index: Index) -> DualEncoder:
+    """The encoder of an index, as many requests may use it at the same time."""
+    return index.together.of(index.encoder)
 
 
 def embed_image(encoder: DualEncoder, content: bytes, *, max_megapixels: float) -> Embeddings:

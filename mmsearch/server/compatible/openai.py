@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field
 from mmsearch.encoders.base import DualEncoder, Embeddings
 from mmsearch.errors import EncoderError, QueryError
 from mmsearch.library import Index
-from mmsearch.server.compatible.embedding import content_of, embed_image, embed_texts, is_data_url
+from mmsearch.server.compatible.embedding import content_of, embed_image, encoder_of, is_data_url
 from mmsearch.server.compatible.route import route_with_errors
 from mmsearch.server.errors import refusals
 from mmsearch.server.results import json_answer
@@ -137,7 +137,7 @@ def embed(state: State, asked: Annotated[EmbeddingRequest, Body()]) -> Response:
     that is longer than the encoder takes is cut.
     """
     inputs = _inputs(asked.input)
-    encoder = _index_of(state, asked.model).encoder
+    encoder = encoder_of(_index_of(state, asked.model))
     if asked.dimensions not in (None, encoder.dim):
         raise InputError(
             f"{encoder.id} makes embeddings of {encoder.dim} numbers, which are not shortened; "
@@ -247,7 +247,7 @@ def _embedded(encoder: DualEncoder, inputs: list[str], max_megapixels: float) ->
     rows = np.empty((len(inputs), encoder.dim), dtype=np.float32)
     texts = [at for at, one in enumerate(inputs) if not is_data_url(one)]
     if texts:
-        rows[texts] = embed_texts(encoder, [inputs[at] for at in texts])
+        rows[texts] = encoder.encode_texts([inputs[at] for at in texts])
     for at in sorted(set(range(len(inputs))) - set(texts)):
         rows[at] = embed_image(encoder, content_of(inputs[at]), max_megapixels=max_megapixels)
     return rows
