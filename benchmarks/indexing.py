@@ -110,7 +110,7 @@ class Bench:
         self._scratch = scratch
         self._model = model
         self._peer = peer
-        # What mmsearch keeps between runs (compiled code) it may keep here too.
+        # What mmsearch keeps between runs (engines that were tried) it may keep here too.
         self._environment = {**os.environ, "MMSEARCH_CACHE": str(scratch / "cache")}
 
     def mmsearch(self, folder: Path) -> float:

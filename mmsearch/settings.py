@@ -35,7 +35,7 @@ class Settings:
         index: name or path of the index to use.
         model: the encoder that new indexes are made with.
         device: ``auto``, ``cpu`` or ``cuda``.
-        engine: what runs open_clip's image towers on the CPU: ``auto``, ``torch``, ``compile``,
+        engine: what runs open_clip's image towers on the CPU: ``auto``, ``torch``,
             ``onnxruntime`` or ``openvino``.
         max_megapixels: larger images are refused.
         jobs: how many processor cores indexing uses; None for all.

@@ -297,7 +297,7 @@ class PreparedEncoder(DualEncoder, Protocol):
         ``batch_size`` may be another one after that. Embeddings stay the same up to rounding.
 
         Args:
-            count: of images.
+            count: of images; 0 once they are done, which gives back what was prepared for them.
             cores: how many processor cores to use, for these images and until it is called again.
         """
 

@@ -177,8 +177,9 @@ class OpenClipEncoder:
     @property
     def batch_size(self) -> int:
         """How many images to encode at once for the best rate."""
-        if self._streams is not None:
-            return self._streams.batch_size
+        streams = self._streams  # another thread may give them back
+        if streams is not None:
+            return streams.batch_size
         # On a GPU several at once, of which one is copied while another is computed.
         return _BATCHES_AHEAD * _BATCH_ON_CUDA if self._is_on_cuda else _BATCH_ON_CPU
 
@@ -190,19 +191,19 @@ class OpenClipEncoder:
         """Gets the fastest engine for so many images going; see `mmsearch.encoders.engines`.
 
         Args:
-            count: of images. A few are not worth any preparation.
+            count: of images. A few are not worth any preparation; what was prepared is given
+                back then, for it holds the tower's weights a second time.
             cores: how many processor cores to use from now on.
 
         Raises:
             SettingsError: the setting ``engine`` names none that runs here.
         """
+        self._streams = None  # not closed: another thread may be using them, and ends them then
         if self._is_on_cuda or count < _FEW_IMAGES:
             return
         from mmsearch.encoders.engines.base import Tower
         from mmsearch.encoders.engines.choose import choose
 
-        if self._streams is not None:
-            self._streams.close()
         transform, settings = self.transform, load_settings()
         blank = np.zeros((1, transform.height, transform.width, 3), dtype=np.uint8)
         tower = Tower(

@@ -100,8 +100,13 @@ class _Reencoding:
     def execute(self) -> None:
         self._progress(0, len(self._items))
         self._encode_texts([item for item in self._items if item.text is not None])
-        self._encode_photos([i for i in self._items if i.modality is Modality.IMAGE])
-        self._encode_frames([i for i in self._items if i.modality is Modality.FRAME])
+        photos = [i for i in self._items if i.modality is Modality.IMAGE]
+        expect_images(self._encoder, len(photos), self._cores)
+        try:
+            self._encode_photos(photos)
+            self._encode_frames([i for i in self._items if i.modality is Modality.FRAME])
+        finally:
+            expect_images(self._encoder, 0, self._cores)
         with self._catalog.transaction() as change:
             for asset, error in self._unreadable.items():
                 change.note_failure(asset, str(error), type(error).__name__)
@@ -117,7 +122,6 @@ class _Reencoding:
             self._count(len(batch))
 
     def _encode_photos(self, items: Sequence[ItemToEncode]) -> None:
-        expect_images(self._encoder, len(items), self._cores)
         with Decoders.for_photos(len(items), self._cores) as decode:
             results = map_ahead(
                 partial(self._read_photo, decode),

@@ -89,20 +89,30 @@ class Run:
     def _read(self, jobs: Sequence[Job], progress: Progress) -> None:
         short = [job for job in jobs if not (job.is_timed and job.reads_content)]
         long = [job for job in jobs if job.is_timed and job.reads_content]
-        long += self._read_short(short, lambda done: progress(done, len(jobs)))
+        encoder = self._encoder
+        photos = sum(job.reads_content and job.kind is MediaKind.PHOTO for job in short)
+        expect_images(encoder, photos, self._cores)
+        try:
+            long += self._read_short(short, photos, lambda done: progress(done, len(jobs)))
+            self._read_long(long, len(jobs), progress)
+        finally:
+            expect_images(encoder, 0, self._cores)
+
+    def _read_long(self, long: Sequence[Job], total: int, progress: Progress) -> None:
+        """Reads recordings and videos, the last ones of all files."""
         timed = TimedMediaReader(
             self._ledger, self._encoder, self._models.recogniser, self._max_megapixels
         )
-        first = len(jobs) - len(long)
+        first = total - len(long)
         for number, job in enumerate(long):
             for part in timed.read(job):
-                progress(first + number + part, len(jobs))
-            progress(first + number + 1, len(jobs))
+                progress(first + number + part, total)
+            progress(first + number + 1, total)
 
-    def _read_short(self, jobs: Sequence[Job], progress: Callable[[int], None]) -> list[Job]:
+    def _read_short(
+        self, jobs: Sequence[Job], photos: int, progress: Callable[[int], None]
+    ) -> list[Job]:
         """Reads photos and texts; returns recordings that turn out to need more than that."""
-        photos = sum(job.reads_content and job.kind is MediaKind.PHOTO for job in jobs)
-        expect_images(self._encoder, photos, self._cores)
         long = []
         done = 0
         with Decoders.for_photos(photos, self._cores) as decode:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,14 @@ import pytest
 import torch
 from torch import nn
 
+import mmsearch
 from mmsearch.encoders.base import PreparedEncoder, expect_images
-from mmsearch.encoders.engines import choose, compiled, exported, packed
+from mmsearch.encoders.engines import choose, exported, packed
 from mmsearch.encoders.engines.base import Engine, Tower
 from mmsearch.encoders.engines.streams import Streams
 from mmsearch.encoders.registry import load
 from mmsearch.errors import SettingsError
+from mmsearch.testing import make_photo
 
 
 @pytest.fixture
@@ -94,31 +98,6 @@ def test_streams_give_what_the_engine_gives(tower: Tower) -> None:
     streams.close()
 
 
-def test_streams_fill_up_what_an_engine_wants_whole(tower: Tower) -> None:
-    def run(part: torch.Tensor) -> torch.Tensor:
-        assert len(part) == 16
-        return tower.visual(part)
-
-    streams = Streams(run, 1, size=16)
-    with torch.inference_mode():
-        assert_same(streams(images(21)), tower.visual(images(21)))
-    streams.close()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not compiled.fits(None),  # type: ignore[arg-type]
-    reason="there is no C++ compiler",
-)
-def test_the_compiled_tower_is_the_tower(tower: Tower) -> None:
-    run = compiled.start(tower)
-    with torch.inference_mode():
-        streams = Streams(run, 2, compiled.BATCH)
-        assert_same(streams(images(40)), tower.visual(images(40)))
-        streams.close()
-    assert any((tower.cache / "compiled").iterdir())
-
-
 @pytest.mark.skipif(not find_spec("onnx"), reason="the exporter needs onnx")
 @pytest.mark.parametrize(
     "start",
@@ -136,25 +115,43 @@ def test_the_exported_tower_is_the_tower(tower: Tower, start: Any) -> None:
             assert_same(start(tower)(images(5)), tower.visual(images(5)))
 
 
-def slow_and_fast(tower: Tower) -> tuple[Engine, ...]:
-    def fast(_tower: Tower) -> Any:
-        return lambda part: torch.ones(len(part), 24)
+class Clock:
+    """A clock that only engines move on: whatever else the machine does, rates are the same."""
 
-    def broken(_tower: Tower) -> Any:
-        raise RuntimeError("no compiler")
+    def __init__(self) -> None:
+        self._now = 0.0
+        self._moving = threading.Lock()
 
-    return (
-        choose.TORCH,
-        Engine("fast", lambda _: True, fast, seconds=1, again=1),
-        Engine("broken", lambda _: True, broken, seconds=1, again=1),
-        Engine("elsewhere", lambda _: False, broken, seconds=0, again=0),
-    )
+    def perf_counter(self) -> float:
+        return self._now
+
+    def engine(self, name: str, seconds: float, value: float) -> Engine:
+        """An engine that takes so long for an image, and makes this of it."""
+
+        def run(part: torch.Tensor) -> torch.Tensor:
+            with self._moving:
+                self._now += seconds * len(part)
+            return torch.full((len(part), 24), value)
+
+        return Engine(name, lambda _: True, lambda _: run, seconds=1, again=1)
 
 
 def test_long_work_takes_the_fastest_engine_and_remembers_it(
     tower: Tower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choose, "ENGINES", slow_and_fast(tower))
+    def broken(_tower: Tower) -> Any:
+        raise RuntimeError("cannot be exported")
+
+    clock = Clock()
+    engines = (
+        clock.engine("torch", 0.1, 0),
+        clock.engine("fast", 0.01, 1),
+        Engine("broken", lambda _: True, broken, seconds=1, again=1),
+        Engine("elsewhere", lambda _: False, broken, seconds=0, again=0),
+    )
+    monkeypatch.setattr(choose, "time", clock)
+    monkeypatch.setattr(choose, "TORCH", engines[0])
+    monkeypatch.setattr(choose, "ENGINES", engines)
 
     def is_fast(count: int) -> bool:
         streams = choose.choose(tower, count)
@@ -167,7 +164,7 @@ def test_long_work_takes_the_fastest_engine_and_remembers_it(
     assert not (tower.cache / "engines.json").exists()
     assert is_fast(1_000_000)
     ((_, rates),) = json.loads((tower.cache / "engines.json").read_text()).items()
-    assert rates["fast"] > rates["torch"] > rates["broken"] == 0
+    assert rates == {"torch": 10, "fast": 100, "broken": 0}
     (tower.cache / "engines.json").write_text("{")  # damaged: measured again
     assert is_fast(1_000_000)
 
@@ -193,3 +190,25 @@ def test_texts_need_no_padding(tiny: str, tiny_file: Path) -> None:
     tokens = open_clip.get_tokenizer(tiny)(["a cat", "", "two dogs on a beach", "word " * 90])
     for rows in (tokens[:1], tokens[:3], tokens):
         assert_same(encode_texts(model.eval(), rows), model.encode_text(rows))
+
+
+def test_a_run_gives_back_what_was_prepared_for_it(
+    tiny: str, tiny_file: Path, tmp_path: Path
+) -> None:
+    for number in range(70):
+        make_photo(tmp_path / "photos" / f"{number}.png", (number, 9, 9), (8, 8))
+    encoder = load(f"{tiny}:{tiny_file}", device="cpu")
+    before = encoder.batch_size, threads_that_encode()
+    sizes = set()
+    with mmsearch.create(tmp_path / "index", model=encoder) as index:
+        index.add(tmp_path / "photos", progress=lambda *_: sizes.add(encoder.batch_size))
+    assert sizes != {before[0]}  # an engine was at work
+    assert (encoder.batch_size, threads_that_encode()) == before
+
+
+def threads_that_encode() -> int:
+    gc.collect()
+    threads = [t for t in threading.enumerate() if t.name.startswith("mmsearch-encode")]
+    for thread in threads:
+        thread.join(5)
+    return sum(thread.is_alive() for thread in threads)

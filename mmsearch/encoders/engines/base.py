@@ -52,7 +52,6 @@ class Engine:
         start: gets a tower going. Whatever it raises means that it cannot.
         seconds: roughly what that takes the first time.
         again: roughly what it takes when this machine has done it before.
-        batch: the only number of images that it takes at once; None takes any.
     """
 
     name: str
@@ -60,4 +59,3 @@ class Engine:
     start: Callable[[Tower], Run]
     seconds: float
     again: float
-    batch: int | None = None

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from mmsearch.encoders.engines import compiled, exported, packed
+from mmsearch.encoders.engines import exported, packed
 from mmsearch.encoders.engines.base import Engine, Tower
 from mmsearch.encoders.engines.streams import Streams
 from mmsearch.errors import SettingsError
@@ -41,7 +41,6 @@ ENGINES = (
         again=2,
     ),
     Engine("openvino", exported.openvino_fits, exported.start_openvino, seconds=15, again=4),
-    Engine("compile", compiled.fits, compiled.start, seconds=30, again=10, batch=compiled.BATCH),
 )
 
 
@@ -107,13 +106,13 @@ def _start_wanted(tower: Tower, wanted: str) -> Streams:
 
 
 def _start(tower: Tower, engine: Engine) -> Streams:
-    return Streams(engine.start(tower), tower.cores, engine.batch)
+    return Streams(engine.start(tower), tower.cores)
 
 
 def _try(tower: Tower, engine: Engine) -> Streams | None:
     try:
         return _start(tower, engine)
-    except Exception as error:  # compilers and exporters raise anything
+    except Exception as error:  # exporters raise anything
         _log.info("The engine %s does not run %s: %s", engine.name, tower.name, error)
         return None
 

@@ -58,7 +58,7 @@ def rewrite(visual: nn.Module, *, pack: bool) -> nn.Module:
     Args:
         visual: in evaluation mode.
         pack: whether linear layers hold their weights in oneDNN's order, and GELU is part of them.
-            Without it, only attention is written out, for torch.compile to see through.
+            Without it, only attention is written out, for exporters to see through.
     """
     shared = {id(tensor): tensor for tensor in (*visual.parameters(), *visual.buffers())}
     tower: nn.Module = copy.deepcopy(visual, shared)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from statistics import median
 
 import torch
 
@@ -33,14 +32,12 @@ class Streams:
     Args:
         run: the engine.
         cores: how many threads.
-        size: the only number of images that the engine takes at once; None takes any.
     """
 
-    def __init__(self, run: Run, cores: int, size: int | None = None) -> None:
+    def __init__(self, run: Run, cores: int) -> None:
         self._run = run
         self._cores = cores
-        self._rates: dict[int, list[float]] = {s: [] for s in ((size,) if size else SIZES)}
-        self._is_fixed = size is not None
+        self._rates: dict[int, list[float]] = {size: [] for size in SIZES}
         with one_thread():
             self._threads = ThreadPoolExecutor(cores, thread_name_prefix="mmsearch-encode")
             # All threads have to come up now: each one takes over how many torch is to use in it.
@@ -62,12 +59,6 @@ class Streams:
         """Images that keep all threads busy: two parts each, for parts take unequally long."""
         return 2 * self.size * self._cores
 
-    @property
-    def rate(self) -> float | None:
-        """Images a second that all threads together were measured at; None before that."""
-        rates = self._rates[self.size]
-        return self._cores * median(rates) if rates else None
-
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Runs the engine on images, n of them along the first axis, n at least 1."""
         parts = torch.split(images, self.size)
@@ -75,11 +66,9 @@ class Streams:
 
     def _timed(self, part: torch.Tensor) -> torch.Tensor:
         count = len(part)
-        if self._is_fixed and count < self.size:
-            part = torch.cat([part, part.new_zeros(self.size - count, *part.shape[1:])])
         started = time.perf_counter()
         with torch.inference_mode():
-            found = self._run(part)[:count].float()
+            found = self._run(part).float()
         if count in self._rates:
             self._rates[count] = [*self._rates[count], count / (time.perf_counter() - started)][-8:]
         return found
@@ -87,11 +76,6 @@ class Streams:
     def close(self) -> None:
         """Ends the threads."""
         self._threads.shutdown()
-
-
-def _meet(others: threading.Barrier) -> None:
-    torch.get_num_threads()
-    others.wait()
 
 
 @contextmanager
