@@ -44,7 +44,7 @@ def workers() -> set[int]:
     return {
         child.pid
         for child in psutil.Process().children()
-        if "decoder_process" in " ".join(child.cmdline())
+        if "decoder_process" in " ".join(child.as_dict(["cmdline"])["cmdline"] or ())
     }
 
 
