@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from mmsearch.catalog.columns import Columns
 from mmsearch.catalog.reader import CATALOG_NAME, CatalogReader
 from mmsearch.catalog.records import StoredEncoder
@@ -34,6 +32,7 @@ from mmsearch.errors import (
 from mmsearch.keeper import VectorKeeper
 from mmsearch.lock import writer_lock
 from mmsearch.vectors.base import Wish
+from mmsearch.vectors.files import size_of
 from mmsearch.vectors.stamp import Stamp
 
 if TYPE_CHECKING:
@@ -182,7 +181,7 @@ class IndexDirectory:
         """Size of the index's own files, not of folders that lie in its directory."""
         names = (CATALOG_NAME, f"{CATALOG_NAME}-wal")
         files = (*(self.path / name for name in names), *self.path.glob("text-*/*"))
-        return self._keeper.bytes() + sum(file.stat().st_size for file in files if file.is_file())
+        return self._keeper.bytes() + size_of(files)
 
     def vectors_status(self) -> VectorStoreStatus | None:
         """How the saved vectors are arranged; None where none are saved."""
@@ -204,8 +203,10 @@ class IndexDirectory:
             encoder, stamp = _encoder_and_stamp(reader)
             if saved := self._keeper.saved(stamp, encoder.dim):
                 vectors, saved_at = saved
-                differ = not np.array_equal(vectors.ids, reader.embedded_ids())
-                if saved_at > stamp.generation or (saved_at == stamp.generation and differ):
+                if saved_at > stamp.generation or (
+                    saved_at == stamp.generation
+                    and not vectors.agrees_with(reader.embeddings_after(0))
+                ):
                     found.append("the vectors do not agree with the catalog")
         return found
 

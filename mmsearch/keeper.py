@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.catalog.reader import CatalogReader
-from mmsearch.errors import StorageError
+from mmsearch.errors import MmsearchError
 from mmsearch.lock import writer_lock
 from mmsearch.vectors.base import Wish
-from mmsearch.vectors.files import state_of
-from mmsearch.vectors.head import HEAD_NAME
+from mmsearch.vectors.files import size_of, state_of
+from mmsearch.vectors.head import HEAD_NAME, Head
 from mmsearch.vectors.stamp import Stamp, read_stamp
 from mmsearch.vectors.store import Store
 
@@ -51,6 +52,7 @@ class VectorKeeper:
         self._at: Stamp | None = None  # what the store agrees with
         self._saved: Stamp | None = None  # what its files agree with
         self._tried: Stamp | None = None  # what could not be saved
+        self._wish = Wish()  # of vectors that were deleted
         self._head = self.folder / HEAD_NAME
         self._head_state: tuple[int, ...] | None = None
 
@@ -65,8 +67,9 @@ class VectorKeeper:
             self._tried = stamp
             try:
                 with writer_lock(self._path):
-                    self.save(stamp, dim)
-            except (StorageError, OSError) as error:
+                    if self._is_newest(stamp):
+                        self.save(stamp, dim)
+            except (MmsearchError, OSError) as error:
                 _log.debug("The vectors are not saved: %s", error)
             store = self._newest(stamp, dim)
         if self._at != stamp:
@@ -147,18 +150,19 @@ class VectorKeeper:
         """
         saved = read_stamp(self._head)
         if saved is not None and saved.generation > generation:
+            self._wish = self._wished()
             self._head.unlink()
 
     def forget(self, *, delete: bool = False) -> None:
         """Lets go of the store, and deletes what is saved where asked to."""
         if delete:
+            self._wish = self._wished()
             self._head.unlink(missing_ok=True)
         self._store = self._at = self._saved = self._tried = self._head_state = None
 
     def bytes(self) -> int:
         """Size of the saved files."""
-        files = (*self.folder.glob("*"), self._path / OLD_VECTORS_NAME)
-        return sum(file.stat().st_size for file in files if file.is_file())
+        return size_of((*self.folder.glob("*"), self._path / OLD_VECTORS_NAME))
 
     def _newest(self, stamp: Stamp, dim: int) -> Store:
         """The store that is at hand, or the saved one where that was replaced meanwhile.
@@ -179,10 +183,25 @@ class VectorKeeper:
                 self._at = self._saved = Stamp(stamp.origin, loaded[1])
             elif not usable:
                 self._store = Store(dim)
+                self._store.wish = self._wished()
                 self._at = self._saved = Stamp(stamp.origin, 0)
-            self._head_state = state
+            is_ahead = loaded is not None and loaded[1] > stamp.generation
+            self._head_state = None if is_ahead else state  # it will do for a later snapshot
         assert self._store is not None
         return self._store
+
+    def _is_newest(self, stamp: Stamp) -> bool:
+        """Whether a snapshot shows the last commit; the caller holds the lock.
+
+        Else what a writer has saved since must not be replaced by what is before it.
+        """
+        with closing(CatalogReader(self._path)) as reader, reader.snapshot():
+            return reader.generation() == stamp.generation
+
+    def _wished(self) -> Wish:
+        """What was wished for, also where the vectors are not to be used."""
+        head = Head.read(self.folder)
+        return self._wish if head is None else head[0].wish
 
     def _replace(self, store: Store, stamp: Stamp) -> None:
         store.save(self.folder, generation=stamp.generation, origin=stamp.origin)

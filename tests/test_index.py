@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,9 @@ from mmsearch.errors import (
     IndexNotFoundError,
     StorageError,
 )
+from mmsearch.keeper import VectorKeeper
 from mmsearch.testing import TinyEncoder, make_photo
+from mmsearch.vectors.stamp import Stamp
 
 
 def answers(index: mmsearch.Index) -> list[tuple[str, float]]:
@@ -245,6 +248,53 @@ def test_a_catalog_restored_from_a_backup_does_not_meet_vectors_from_its_future(
         again.add(make_photo(tmp_path / "blue.png", "blue"))
         assert answers(again)[0][0] != "red.png"
         assert again.search("blue", k=1)[0].path.name == "blue.png"
+
+
+def test_a_late_reader_does_not_replace_what_a_writer_has_saved_since(
+    index: mmsearch.Index, tmp_path: Path
+) -> None:
+    index.add(make_photo(tmp_path / "green.png", "green"))
+    with mmsearch.open(index.path) as late, closing(CatalogReader(index.path)) as reader:
+        with reader.snapshot():
+            encoder = reader.encoder()
+            stamp = Stamp(f"{reader.created_at()} {encoder.id}", reader.generation())
+            index.add(make_photo(tmp_path / "red.png", "red"))
+            index.optimize(recall=0.9)
+            saved = (index.path / "vectors" / "head").read_bytes()
+            store = VectorKeeper(index.path, reader).store(stamp, encoder.dim)
+
+            assert len(store.ids) == 1
+        assert (index.path / "vectors" / "head").read_bytes() == saved
+        assert len(answers(late)) == 2
+
+
+def test_a_wish_is_kept_whatever_happens_to_the_vectors(
+    index: mmsearch.Index, tmp_path: Path
+) -> None:
+    assert index.optimize(recall=0.9, memory=10**6).target == 0.9  # while it is empty
+    index.add(make_photo(tmp_path / "green.png", "green"))
+    index.repair()
+    (rows,) = (index.path / "vectors").glob("*.rows")
+    rows.write_bytes(b"")
+
+    with mmsearch.open(index.path) as again:
+        assert len(answers(again)) == 1
+        again.reencode(TinyEncoder(seed=1))
+        vectors = again.status().vectors
+    assert vectors is not None
+    assert (vectors.target, vectors.memory_limit) == (0.9, 10**6)
+
+
+def test_verify_finds_rows_that_are_damaged(index: mmsearch.Index, tmp_path: Path) -> None:
+    index.add(make_photo(tmp_path / "green.png", "green"))
+    assert index.verify() == []
+    (rows,) = (index.path / "vectors").glob("*.rows")
+    data = bytearray(rows.read_bytes())
+    data[5] ^= 1
+    rows.unlink()
+    rows.write_bytes(data)
+
+    assert index.verify() == ["the vectors do not agree with the catalog"]
 
 
 def test_a_deleted_index_is_not_made_again_by_one_that_is_still_open(

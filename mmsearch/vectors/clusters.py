@@ -88,8 +88,14 @@ class Clusters:
         Raises:
             OSError: the file is not there, or damaged.
         """
-        file = ArraysFile(folder / f"{name}{SUFFIX}", MAGIC)
+        path = folder / f"{name}{SUFFIX}"
         self.name = name
+        try:
+            self._open(ArraysFile(path, MAGIC))
+        except (KeyError, TypeError, ValueError) as error:
+            raise OSError(f"{path} is damaged.") from error
+
+    def _open(self, file: ArraysFile) -> None:
         self.rows: int = file.header["rows"]
         self.trained: int = file.header["trained"]
         # Copies of what every query reads, views of the rest.
@@ -101,6 +107,9 @@ class Clusters:
         self._sizes = np.diff(self._starts)
         self._places: NDArray[np.int32] = file.map("places")
         self._codes: NDArray[np.uint8] = file.map("codes")
+        lengths = {self.rows, int(self._starts[-1]), len(self._places), len(self._codes)}
+        if len(lengths) > 1 or np.any(self._sizes < 0) or len(self._sizes) != len(self.centroids):
+            raise ValueError("the parts do not agree")
 
     @property
     def memory(self) -> int:
@@ -108,6 +117,11 @@ class Clusters:
         kept = self.quantiser
         parts = (kept.basis, kept.mean, kept.low, kept.step, self.centroids, self._starts)
         return sum(part.nbytes for part in (*parts, self._places, self._codes)) + 4 * self.rows
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every row is in exactly one place; looks at all of them."""
+        return np.array_equal(np.sort(self._places), np.arange(self.rows))
 
     def allow(self, places: NDArray[np.int64]) -> Allowed:
         """Restricts searches to the rows at some places, int64, shape (n,), all below `rows`."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,6 +31,24 @@ def replace_file(path: Path, parts: Iterable[bytes]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
+@contextmanager
+def undone_on_failure(path: Path) -> Iterator[None]:
+    """Leaves a file as long as it was, or absent, where writing at its end fails.
+
+    What a full disk cut short would keep the disk full.
+    """
+    state = state_of(path)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            if state is None:
+                path.unlink(missing_ok=True)
+            else:
+                os.truncate(path, state[-1])
+        raise
+
+
 def sync(file: BinaryIO) -> None:
     """Makes sure that what was written is on the disk."""
     file.flush()
@@ -43,6 +62,12 @@ def state_of(path: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def size_of(paths: Iterable[Path]) -> int:
+    """Bytes of all files together; a writer may delete some of them meanwhile."""
+    states = [state_of(path) for path in paths if path.is_file()]
+    return sum(state[-1] for state in states if state is not None)
 
 
 def map_array(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmsearch.vectors.files import map_array, sync
+from mmsearch.vectors.files import map_array, sync, undone_on_failure
 
 ROW_DTYPE = np.dtype("<f2")
 """Just as the catalog stores embeddings, so nothing is lost against it."""
@@ -166,6 +166,8 @@ class Rows:
         parts: Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]],
     ) -> None:
         with (
+            undone_on_failure(folder / f"{name}.ids"),
+            undone_on_failure(folder / f"{name}.rows"),
             (folder / f"{name}.ids").open(mode) as ids_file,
             (folder / f"{name}.rows").open(mode) as rows_file,
         ):
@@ -178,7 +180,7 @@ class Rows:
     def _map(self, folder: Path, name: str, count: int) -> None:
         self._saved_ids = map_array(folder / f"{name}.ids", "<i8", (count,))
         self._saved_rows = map_array(folder / f"{name}.rows", ROW_DTYPE, (count, self.dim))
-        if hasattr(os, "pread") and (self._file is None or name != self.name):
+        if name and hasattr(os, "pread") and (self._file is None or name != self.name):
             if self._close is not None:
                 self._close()
             self._file = os.open(folder / f"{name}.rows", os.O_RDONLY | os.O_CLOEXEC)

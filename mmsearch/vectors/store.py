@@ -13,6 +13,7 @@ the clusters were made are searched exactly.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,20 @@ class Store:
         else:
             places = self._in_clusters(query, k, scope)
         return self._ordered(places, self.rows.take(places), query, k)
+
+    def agrees_with(self, embeddings: Iterable[tuple[NDArray[np.int64], NDArray[Any]]]) -> bool:
+        """Whether it holds exactly some embeddings, and nothing of it is damaged.
+
+        Args:
+            embeddings: ids and vectors, ascending, in chunks.
+        """
+        at = 0
+        for ids, vectors in embeddings:
+            held = self.ids[at : at + len(ids)]
+            if not (np.array_equal(held, ids) and np.array_equal(self.vectors(held), vectors)):
+                return False
+            at += len(ids)
+        return at == len(self.ids) and (self.clusters is None or self.clusters.is_whole)
 
     def spill(self, folder: Path) -> None:
         """Writes rows that are in memory to the disk; they count when the store is saved.

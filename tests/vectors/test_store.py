@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -348,3 +349,73 @@ def test_a_store_is_arranged_anew_only_when_that_pays(
     fourth.remove(np.arange(60, 110))
     fifth = again(fourth)
     assert fifth.clusters is None
+
+
+@pytest.fixture
+def ivf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of the clusters of a saved store."""
+    monkeypatch.setattr(arranging, "EXACT", 0)
+    saved(clustered(store_of(unit_rows(50)), tmp_path), tmp_path)
+    (path,) = tmp_path.glob("*.ivf")
+    return path
+
+
+@given(at=st.integers(0, 100_000), flipped=st.integers(1, 255))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_garbled_clusters_are_not_used_or_told(ivf: Path, at: int, flipped: int) -> None:
+    data = ivf.read_bytes()
+    garbled = bytearray(data)
+    garbled[at % len(data)] ^= flipped
+    ivf.unlink()
+    ivf.write_bytes(garbled)
+
+    found = Store.load(ivf.parent, dim=DIM, origin=ORIGIN)
+    ivf.unlink()
+    ivf.write_bytes(data)
+
+    if found is not None and found[0].agrees_with([(np.arange(1, 51), unit_rows(50))]):
+        scores, _ = found[0].search(unit_rows(1)[0].astype(np.float32), 10)
+        assert len(scores) == 10
+
+
+def test_garbled_rows_are_told(tmp_path: Path) -> None:
+    vectors, ids = unit_rows(50), np.arange(1, 51)
+    store = saved(store_of(vectors), tmp_path)
+    assert store.agrees_with([(ids[:20], vectors[:20]), (ids[20:], vectors[20:])])
+    assert not store.agrees_with([(ids[:20], vectors[:20])])
+    (path,) = tmp_path.glob("*.rows")
+    data = bytearray(path.read_bytes())
+    data[77] ^= 1
+    path.unlink()
+    path.write_bytes(data)
+
+    found = Store.load(tmp_path, dim=DIM, origin=ORIGIN)
+    assert found is not None
+    assert not found[0].agrees_with([(ids, vectors)])
+
+
+def test_an_empty_store_is_kept_with_its_wish(tmp_path: Path) -> None:
+    store = Store(DIM)
+    store.wish = Wish(0.9, 1000)
+    assert saved(store, tmp_path).wish == Wish(0.9, 1000)
+
+
+@pytest.mark.parametrize("saved_before", [False, True])
+def test_what_does_not_fit_on_the_disk_is_taken_away(tmp_path: Path, saved_before: bool) -> None:
+    resource = pytest.importorskip("resource")
+    store = store_of(unit_rows(100))
+    if saved_before:
+        store = saved(store, tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    store.add(np.arange(101, 2001), unit_rows(1900, 3))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=r".") as failed:
+            store.save(tmp_path, generation=2, origin=ORIGIN)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert failed.value.errno == errno.EFBIG
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+    assert len(saved(store, tmp_path, generation=2).ids) == 2000
