@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsearch.catalog.columns import Columns
+from mmsearch.catalog.columns import Columns, Kept
 from mmsearch.catalog.reader import CATALOG_NAME, CatalogReader
 from mmsearch.catalog.records import StoredEncoder
+from mmsearch.cores import usable_cores
 from mmsearch.errors import (
     IndexDamagedError,
     IndexExistsError,
@@ -31,6 +32,7 @@ from mmsearch.errors import (
 )
 from mmsearch.keeper import VectorKeeper
 from mmsearch.lock import writer_lock
+from mmsearch.places import Places
 from mmsearch.vectors.base import Wish
 from mmsearch.vectors.files import size_of
 from mmsearch.vectors.stamp import Stamp
@@ -48,7 +50,7 @@ _log = logging.getLogger(__name__)
 class Snapshot:
     """The catalog and a vector store that agree: one generation of an index.
 
-    ``columns`` are kept from one snapshot to the next of the same generation.
+    What ``columns`` have read is kept from one snapshot to the next of the same generation.
     """
 
     reader: CatalogReader
@@ -60,7 +62,7 @@ class Snapshot:
 class IndexDirectory:
     """An index on disk.
 
-    Safe to use from several threads; searches take turns.
+    Safe to use from several threads; as many searches run side by side as there are cores.
     """
 
     def __init__(self, path: Path) -> None:
@@ -73,16 +75,17 @@ class IndexDirectory:
             StorageError: it must be upgraded, and cannot be written to.
         """
         self.path = path.absolute()
-        self._reader = CatalogReader(self.path)
-        if self._reader.is_older():
-            self._reader.close()
+        reader = CatalogReader(self.path)
+        if reader.is_older():
+            reader.close()
             _upgrade(self.path)
-            self._reader = CatalogReader(self.path)
-        self._keeper = VectorKeeper(self.path, self._reader)
-        self._columns = Columns(self._reader)
-        self._columns_at: Stamp | None = None
-        self._turn = threading.RLock()
-        self._idle: deque[CatalogReader] = deque()  # which nobody reads with now
+            reader = CatalogReader(self.path)
+        self._keeper = VectorKeeper(self.path)
+        self._kept = Kept()
+        self._kept_at: Stamp | None = None
+        self._turn = threading.RLock()  # of what is kept for all searches
+        self._searches = Places(max(2, usable_cores()))  # more would only hold up each other
+        self._idle = deque((reader,))  # which nobody reads with now
         self._is_closed = False
 
     @classmethod
@@ -107,12 +110,11 @@ class IndexDirectory:
         return cls(path)
 
     def close(self) -> None:
-        """Closes the catalog; the index cannot be used any more."""
-        with self._turn:
-            self._reader.close()
-            self._keeper.forget()
+        """Closes the catalog; the index cannot be used any more, but who reads may finish."""
         self._is_closed = True
         self._close_idle()
+        with self._turn:
+            self._keeper.forget()
 
     def _close_idle(self) -> None:
         while self._idle:
@@ -126,12 +128,23 @@ class IndexDirectory:
         Raises:
             IndexDamagedError: the catalog cannot be read.
         """
-        with self._turn, self._reader.snapshot():
-            encoder, stamp = _encoder_and_stamp(self._reader)
-            vectors = self._keeper.store(stamp, encoder.dim)
-            if self._columns_at != stamp:
-                self._columns, self._columns_at = Columns(self._reader), stamp
-            yield Snapshot(self._reader, vectors, encoder, self._columns)
+        past: Stamp | None = None
+        with self._searches.taken():
+            while True:
+                with self.reading() as reader:
+                    encoder, stamp = _encoder_and_stamp(reader)
+                    with self._turn:
+                        if self._keeper.is_past(stamp) and stamp != past:
+                            # Another search has begun after a commit that this one is before. If
+                            # the next look shows no newer one, it is of a restored backup.
+                            past = stamp
+                            continue
+                        vectors = self._keeper.store(stamp, encoder.dim, reader)
+                        if self._kept_at != stamp:
+                            self._kept, self._kept_at = Kept(), stamp
+                        columns = Columns(reader, self._kept)
+                    yield Snapshot(reader, vectors, encoder, columns)
+                    return
 
     @contextmanager
     def reading(self) -> Iterator[CatalogReader]:
@@ -142,8 +155,9 @@ class IndexDirectory:
         try:
             reader = self._idle.pop()
         except IndexError:
-            # The main one says so of a closed index.
-            reader = self._reader if self._is_closed else CatalogReader(self.path)
+            reader = CatalogReader(self.path)
+            if self._is_closed:
+                reader.close()  # and says so when it is read with
         try:
             with reader.snapshot():
                 yield reader
@@ -253,9 +267,9 @@ class IndexDirectory:
 
     def _save_vectors(self) -> None:
         """Catches the vector store up and saves it; the caller holds the lock."""
-        with self._turn, self._reader.snapshot():
-            encoder, stamp = _encoder_and_stamp(self._reader)
-            self._keeper.save(stamp, encoder.dim)
+        with self._turn, self.reading() as reader:
+            encoder, stamp = _encoder_and_stamp(reader)
+            self._keeper.save(stamp, encoder.dim, reader)
 
     def _arrange_vectors(self, wish: Wish | None = None, progress: Progress | None = None) -> None:
         """Arranges the saved vectors, if that is due or wished for; the caller holds the lock."""
@@ -267,9 +281,9 @@ class IndexDirectory:
             stamp, encoder.dim, wish, texts, progress or _no_progress, anew=wish is not None
         )
         if store is not None:
-            with self._turn, self._reader.snapshot():
-                _, stamp = _encoder_and_stamp(self._reader)
-                self._keeper.adopt(store, stamp)
+            with self._turn, self.reading() as reader:
+                _, stamp = _encoder_and_stamp(reader)
+                self._keeper.adopt(store, stamp, reader)
 
 
 def _encoder_and_stamp(reader: CatalogReader) -> tuple[StoredEncoder, Stamp]:

@@ -40,14 +40,14 @@ Progress = Callable[[int, int], None]
 class VectorKeeper:
     """Opens, catches up, saves and arranges the vector store of one index.
 
-    Not safe to use from several threads at once, but for `arranged`.
+    Not safe to use from several threads at once, but for `arranged`. The stores that it gives
+    are: one that has been given is never changed again.
     """
 
-    def __init__(self, path: Path, reader: CatalogReader) -> None:
-        """Keeps the vectors of the index at ``path``; ``reader`` reads its catalog."""
+    def __init__(self, path: Path) -> None:
+        """Keeps the vectors of the index at ``path``."""
         self.folder = path / VECTORS_NAME
         self._path = path
-        self._reader = reader
         self._store: Store | None = None
         self._at: Stamp | None = None  # what the store agrees with
         self._saved: Stamp | None = None  # what its files agree with
@@ -56,7 +56,12 @@ class VectorKeeper:
         self._head = self.folder / HEAD_NAME
         self._head_state: tuple[int, ...] | None = None
 
-    def store(self, stamp: Stamp, dim: int) -> Store:
+    def is_past(self, stamp: Stamp) -> bool:
+        """Whether the store at hand agrees with a later generation already."""
+        at = self._at
+        return at is not None and at.origin == stamp.origin and at.generation > stamp.generation
+
+    def store(self, stamp: Stamp, dim: int, reader: CatalogReader) -> Store:
         """The store at the generation of the reader's snapshot.
 
         One that was behind is saved, so that the next reader need not catch it up again; not
@@ -68,25 +73,29 @@ class VectorKeeper:
             try:
                 with writer_lock(self._path):
                     if self._is_newest(stamp):
-                        self.save(stamp, dim)
+                        self.save(stamp, dim, reader)
             except (MmsearchError, OSError) as error:
                 _log.debug("The vectors are not saved: %s", error)
             store = self._newest(stamp, dim)
         if self._at != stamp:
-            _catch_up(store, self._reader)
-            self._at = stamp
+            store = store.copy()
+            _catch_up(store, reader)
+            self._store, self._at = store, stamp
         return store
 
-    def save(self, stamp: Stamp, dim: int) -> None:
+    def save(self, stamp: Stamp, dim: int, reader: CatalogReader) -> None:
         """Catches the store up and saves it; the caller holds the lock and a snapshot.
 
         Raises:
             OSError: it could not be written.
         """
         store = self._newest(stamp, dim)
+        if self._at == self._saved == stamp:
+            return
+        store = store.copy()
         if self._at != stamp:
-            _catch_up(store, self._reader, spill=self.folder)
-            self._at = stamp
+            _catch_up(store, reader, spill=self.folder)
+        self._store, self._at = store, stamp  # nobody searches in it before this call has ended
         if self._saved != stamp:
             self._replace(store, stamp)
 
@@ -133,13 +142,13 @@ class VectorKeeper:
             _log.warning("Arranging %d vectors, so that searches stay fast.", len(store.ids))
         return arrange(store, self.folder, wish, texts, progress, anew=anew)
 
-    def adopt(self, store: Store, stamp: Stamp) -> None:
+    def adopt(self, store: Store, stamp: Stamp, reader: CatalogReader) -> None:
         """Puts an arranged store into force; the caller holds the lock and a snapshot.
 
         Raises:
             OSError: it could not be written; the old one stays.
         """
-        _catch_up(store, self._reader, spill=self.folder)
+        _catch_up(store, reader, spill=self.folder)
         self._replace(store, stamp)
         self._store, self._at = store, stamp
 

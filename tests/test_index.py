@@ -261,7 +261,7 @@ def test_a_late_reader_does_not_replace_what_a_writer_has_saved_since(
             index.add(make_photo(tmp_path / "red.png", "red"))
             index.optimize(recall=0.9)
             saved = (index.path / "vectors" / "head").read_bytes()
-            store = VectorKeeper(index.path, reader).store(stamp, encoder.dim)
+            store = VectorKeeper(index.path).store(stamp, encoder.dim, reader)
 
             assert len(store.ids) == 1
         assert (index.path / "vectors" / "head").read_bytes() == saved

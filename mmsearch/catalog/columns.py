@@ -1,13 +1,14 @@
 """What filters ask of the items of one generation, in arrays: read once, compared in no time.
 
-Each column is read when it is first needed and kept as long as the object, so that a lone query
-reads only what it filters by, and later ones nothing.
+Each column is read when it is first needed and kept for all queries of the generation, so that a
+lone query reads only what it filters by, and later ones nothing.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,25 @@ _MODALITIES = tuple(Modality)
 _REMEMBERED_FOLDERS = 32
 
 
+class Kept:
+    """What was read of one generation; several threads may use it at once."""
+
+    def __init__(self) -> None:
+        self.values: dict[object, Any] = {}
+        self.turn = threading.RLock()
+
+
+class _Once(Generic[_T]):
+    """A property that is read once in a generation."""
+
+    def __init__(self, read: Callable[[Columns], _T]) -> None:
+        self._read = read
+        self.__doc__ = read.__doc__
+
+    def __get__(self, columns: Columns, owner: type[Columns]) -> _T:
+        return columns.once(self, partial(self._read, columns))
+
+
 class Columns:
     """The columns of all items, and of the assets that they belong to.
 
@@ -36,16 +56,17 @@ class Columns:
     read from is the reader's; made and used inside its snapshots.
     """
 
-    def __init__(self, reader: CatalogReader) -> None:
+    def __init__(self, reader: CatalogReader, kept: Kept | None = None) -> None:
+        """Reads with ``reader``, and only what is not among ``kept`` of the same generation."""
         self.reader = reader
-        self._kept: dict[object, Any] = {}
+        self._kept = Kept() if kept is None else kept
 
-    @cached_property
+    @_Once
     def items(self) -> NDArray[np.int64]:
         """Item ids, int64, ascending, shape (items,)."""
         return self._items[0]
 
-    @cached_property
+    @_Once
     def modalities(self) -> NDArray[np.int64]:
         """The items' modalities as codes, int64, shape (items,); see `modality_code`."""
         return self._items[2]
@@ -65,7 +86,7 @@ class Columns:
 
         return self.once(("modality", *sorted(modalities)), compare)
 
-    @cached_property
+    @_Once
     def assets(self) -> NDArray[np.int64]:
         """Asset ids, int64, ascending, shape (assets,)."""
         (row,) = self.reader.select(
@@ -73,7 +94,7 @@ class Columns:
         )
         return _numbers(row[0]).astype(np.int64)
 
-    @cached_property
+    @_Once
     def asset_of_item(self) -> NDArray[np.int64]:
         """The place of each item's asset in ``assets``, int64, shape (items,)."""
         return np.searchsorted(self.assets, self._items[1])
@@ -90,7 +111,7 @@ class Columns:
 
         return self.once(of, read)
 
-    @cached_property
+    @_Once
     def captured_at(self) -> NDArray[np.datetime64]:
         """When each item's file was taken, in local time, to the microsecond; NaT where unknown."""
         rows = self.reader.select("SELECT captured_at FROM asset ORDER BY id")
@@ -114,7 +135,7 @@ class Columns:
 
         return self.once(("names", of), read)
 
-    @cached_property
+    @_Once
     def folders(self) -> tuple[NDArray[np.int64], list[tuple[int, str]]]:
         """The folders that files lie in.
 
@@ -151,7 +172,7 @@ class Columns:
 
         return self.lately("under", tuple(folders), read, keep=_REMEMBERED_FOLDERS)
 
-    @cached_property
+    @_Once
     def _items(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Item ids, their assets' ids and codes of their modalities."""
         codes = " ".join(f"WHEN '{one}' THEN {code}" for code, one in enumerate(_MODALITIES))
@@ -181,22 +202,31 @@ class Columns:
 
     def lately(self, what: str, key: object, read: Callable[[], _T], *, keep: int) -> _T:
         """The same for things of which there may be any number: the last few are kept."""
-        kept: dict[object, _T] = self.once(("lately", what), dict)
-        value = kept.pop(key) if key in kept else read()
-        kept[key] = value  # the last one to go
-        if len(kept) > keep:
-            del kept[next(iter(kept))]
-        return value
+        kept: dict[object, tuple[_T]] = self.once(("lately", what), dict)
+        with self._kept.turn:
+            found = kept.pop(key, None)
+            if found is not None:
+                kept[key] = found  # the last one to go
+        if found is None:
+            found = (read(),)  # others need not wait
+            with self._kept.turn:
+                kept[key] = found
+                if len(kept) > keep:
+                    del kept[next(iter(kept))]
+        return found[0]
 
     def count_names(self) -> int:
         """How many assets have a name: all, whether they could be read or not."""
         return self.once("count names", self.reader.count_names)
 
     def once(self, key: object, read: Callable[[], _T]) -> _T:
-        """What ``read`` gives, kept as long as this object; read when it is first asked for."""
-        if key not in self._kept:
-            self._kept[key] = read()
-        kept: _T = self._kept[key]
+        """What ``read`` gives, kept for the generation; read when it is first asked for."""
+        values = self._kept.values
+        if key not in values:
+            with self._kept.turn:
+                if key not in values:
+                    values[key] = read()
+        kept: _T = values[key]
         return kept
 
 

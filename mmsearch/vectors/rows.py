@@ -10,10 +10,11 @@ is not used.
 
 from __future__ import annotations
 
+import copy
 import os
 import secrets
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,7 @@ class Rows:
         self.saved = 0
         self._saved_ids: NDArray[np.int64] = np.empty(0, np.int64)
         self._saved_rows: NDArray[np.float16] = np.empty((0, dim), ROW_DTYPE)
-        self._file: int | None = None
-        self._close: Callable[[], object] | None = None
+        self._file: _OpenFile | None = None
         self._new_ids: list[NDArray[np.int64]] = []
         self._new_rows: list[NDArray[np.float16]] = []
 
@@ -81,6 +81,12 @@ class Rows:
             self._new_ids.append(np.array(ids, np.int64))
             self._new_rows.append(np.array(vectors, ROW_DTYPE, order="C"))
 
+    def copy(self) -> Rows:
+        """Others of the same content, to be added to and saved by themselves."""
+        made = copy.copy(self)
+        made._new_ids, made._new_rows = list(self._new_ids), list(self._new_rows)
+        return made
+
     def blocks(self, first: int, last: int) -> Iterator[NDArray[np.float16]]:
         """Rows from a place on to before another, as they lie, float16, shape (n, dim) each."""
         at = 0
@@ -107,7 +113,7 @@ class Rows:
             mapped: NDArray[np.float16] = self._saved_rows[places]
             return mapped
         size = self.dim * ROW_DTYPE.itemsize
-        parts = [os.pread(self._file, size, size * place) for place in places.tolist()]
+        parts = [os.pread(self._file.number, size, size * place) for place in places.tolist()]
         return np.frombuffer(b"".join(parts), ROW_DTYPE).reshape(len(places), self.dim)
 
     def save(self, folder: Path) -> None:
@@ -181,9 +187,18 @@ class Rows:
         self._saved_ids = map_array(folder / f"{name}.ids", "<i8", (count,))
         self._saved_rows = map_array(folder / f"{name}.rows", ROW_DTYPE, (count, self.dim))
         if name and hasattr(os, "pread") and (self._file is None or name != self.name):
-            if self._close is not None:
-                self._close()
-            self._file = os.open(folder / f"{name}.rows", os.O_RDONLY | os.O_CLOEXEC)
-            self._close = weakref.finalize(self, os.close, self._file)
+            self._file = _OpenFile(folder / f"{name}.rows")
         self.name, self.saved = name, count
         self._new_ids, self._new_rows = [], []
+
+
+class _OpenFile:
+    """A file that is open for reading as long as this object.
+
+    Attributes:
+        number: its descriptor.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        weakref.finalize(self, os.close, self.number)

@@ -12,6 +12,8 @@ the clusters were made are searched exactly.
 
 from __future__ import annotations
 
+import copy
+import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import suppress
@@ -41,6 +43,8 @@ _REMEMBERED = 16  # restrictions of searches, for instance to photos
 
 class Store:
     """A `mmsearch.vectors.base.VectorStore` over float16 rows.
+
+    Several threads may search at once; what is to be changed meanwhile is a `copy`.
 
     Attributes:
         rows: the vectors, removed ones included.
@@ -76,6 +80,14 @@ class Store:
     def pending(self) -> int:
         """How many rows came after the clusters were made."""
         return len(self.rows) - (self.clusters.rows if self.clusters else 0)
+
+    def copy(self) -> Store:
+        """Another one of the same content, to be changed while this one is searched."""
+        made = copy.copy(self)
+        made.rows = self.rows.copy()
+        made._is_alive = self._is_alive.copy()
+        made._forget()
+        return made
 
     def take_rows(self, rows: Rows) -> None:
         """Fills an empty store with rows."""
@@ -252,15 +264,17 @@ class Store:
         self._ids = None
         self._everything = _Everything(self._is_alive, self._is_whole)
         self._scopes: OrderedDict[int, tuple[NDArray[np.int64], _Scope]] = OrderedDict()
+        self._scopes_turn = threading.Lock()
 
     def _among(self, ids: NDArray[np.int64]) -> _Scope:
         """The rows with these ids; remembered for the next search with the same array."""
-        known = self._scopes.pop(id(ids), None)
-        if known is None or known[0] is not ids:
-            known = ids, _Scope(self._places(ids))
-        self._scopes[id(ids)] = known
-        if len(self._scopes) > _REMEMBERED:
-            self._scopes.popitem(last=False)
+        with self._scopes_turn:
+            known = self._scopes.pop(id(ids), None)
+            if known is None or known[0] is not ids:
+                known = ids, _Scope(self._places(ids))
+            self._scopes[id(ids)] = known
+            if len(self._scopes) > _REMEMBERED:
+                self._scopes.popitem(last=False)
         return known[1]
 
     def _places(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
