@@ -75,7 +75,7 @@ def _shelf_of(given: list[str], settings: Settings) -> Iterator[Shelf]:
     """The indexes, opened when they are first asked for and closed at the end."""
     import mmsearch
     from mmsearch.server.mcp.shelf import OpenedOnce, Shelf, close_all
-    from mmsearch.server.state import served_names
+    from mmsearch.server.names import served_names
 
     def opened(path: Path) -> mmsearch.Index:
         index = mmsearch.open(path, device=settings.device)

@@ -107,10 +107,10 @@ def serve(
     """
     import mmsearch
     from mmsearch.background.announce import announced, new_secret
+    from mmsearch.server.names import served_names
     from mmsearch.server.observe import JsonLines, Lines, log_to_stderr
     from mmsearch.server.options import ServerOptions, is_loopback
     from mmsearch.server.run import run
-    from mmsearch.server.state import served_names
 
     settings = settings_with(device=device)
     if token is None and not is_loopback(host):

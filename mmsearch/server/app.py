@@ -34,6 +34,9 @@ def create_app(indexes: Mapping[str, Index], *, options: ServerOptions | None = 
     """
     if not indexes:
         raise SettingsError("Name at least one index to serve.")
+    for name in indexes:
+        if name in ("", ".", "..") or "/" in name or not name.isprintable():
+            raise SettingsError(f"An index cannot be served as {name!r}: that goes into no URL.")
     options = options or ServerOptions()
     app = FastAPI(
         title="mmsearch",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -15,6 +14,7 @@ from mmsearch.library import Index
 from mmsearch.server.jobqueue import JobQueue
 from mmsearch.server.observe import Metrics
 from mmsearch.server.options import ServerOptions
+from mmsearch.server.slow import SlowLane
 
 API = "/api/v1"
 """Where the versioned API begins."""
@@ -33,6 +33,7 @@ class ServerState:
         metrics: what it counts.
         ready: names of the indexes that can be searched without loading anything.
         jobs: what is being indexed, and waits for it.
+        slow: works on requests that take seconds.
     """
 
     indexes: Mapping[str, Index]
@@ -40,6 +41,7 @@ class ServerState:
     metrics: Metrics = field(default_factory=Metrics)
     ready: set[str] = field(default_factory=set)
     jobs: JobQueue = field(default_factory=JobQueue)
+    slow: SlowLane = field(default_factory=SlowLane)
 
     @property
     def default(self) -> str:
@@ -57,17 +59,6 @@ class ServerState:
         except KeyError:
             known = ", ".join(self.indexes)
             raise IndexNotFoundError(f"No index {name!r} is served here; known: {known}.") from None
-
-
-def served_names(paths: Iterable[Path]) -> dict[str, Path]:
-    """Names for indexes at some paths: those of their folders, numbered where two are the same."""
-    named: dict[str, Path] = {}
-    for path in paths:
-        name, number = path.stem, 2
-        while name in named:
-            name, number = f"{path.stem}-{number}", number + 1
-        named[name] = path
-    return named
 
 
 # Dependencies are coroutines although they await nothing: others would each take a thread.
