@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,6 +11,8 @@ from mmsearch.errors import SettingsError
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
 
 DEFAULT_PORT = 8642
+
+_TOKEN = re.compile("[!-~]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +55,11 @@ class ServerOptions:
     secret: str | None = None
 
     def __post_init__(self) -> None:
-        if self.token is not None and not self.token:
-            raise SettingsError("The token is empty; give a longer one, or none.")
+        if self.token is not None and not _TOKEN.fullmatch(self.token):
+            raise SettingsError(
+                "A token is made of letters, digits and signs of ASCII, without spaces, and is not "
+                "empty: others cannot be sent in a header."
+            )
         if self.token is None and not is_loopback(self.host):
             raise SettingsError(
                 f"Whoever reaches {self.host} could see the photos: give a token, or listen at "

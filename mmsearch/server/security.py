@@ -9,6 +9,8 @@ neither; for them there is the token.
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import hashlib
 import hmac
 import re
@@ -160,8 +162,8 @@ class Guard:
     def _shows_token(self, headers: Headers) -> bool:
         token = self._options.token
         assert token is not None
-        scheme, _, shown = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and _equal(shown.strip(), token):
+        shown = _token_in(headers.get("authorization", ""))
+        if shown is not None and _equal(shown, token):
             return True
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
@@ -254,6 +256,23 @@ async def start_session(
     answer = Response(status_code=204)
     answer.set_cookie(COOKIE, session_of(demanded), httponly=True, samesite="strict")
     return answer
+
+
+def _token_in(authorization: str) -> str | None:
+    """What an Authorization header shows: a bearer token, or the password of Basic (RFC 7617).
+
+    Basic is for clients that take no header but a URL, ``http://any:TOKEN@host``. It is never asked
+    for, so that no browser keeps the token and shows it unasked.
+    """
+    scheme, _, shown = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return shown.strip()
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return base64.b64decode(shown.strip(), validate=True).decode("latin-1").partition(":")[2]
+    except (binascii.Error, ValueError):
+        return None
 
 
 def _is_foreign(scope: Scope, headers: Headers) -> bool:

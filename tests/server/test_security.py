@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,30 @@ def test_a_token_is_demanded_of_all_that_tells_something(photo_index: mmsearch.I
                 assert kind(client.get(filled, headers=shown)) == (401, "TokenError"), path
         assert client.get(f"{BASE}/status", headers=TOKEN).status_code == 200
         assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("token", ["", " ", " secret", "two words", "geheimnisträger", "a\n"])
+def test_a_token_that_no_header_can_hold_is_refused(token: str) -> None:
+    with pytest.raises(SettingsError, match="token"):
+        ServerOptions(token=token)
+
+
+def basic(text: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(text.encode()).decode()}"}
+
+
+def test_a_client_that_takes_a_url_alone_shows_the_token_in_it(
+    photo_index: mmsearch.Index,
+) -> None:
+    with calling(photo_index, token="sec:ret") as client:
+        for shown in (basic("anybody:sec:ret"), basic(":sec:ret")):
+            assert client.get(f"{BASE}/status", headers=shown).status_code == 200
+        wrong = {"Authorization": "Basic ?"}
+        for shown in (basic("sec:ret"), basic("sec:ret:"), basic("a:guess"), wrong):
+            refused = client.get(f"{BASE}/status", headers=shown)
+            assert kind(refused) == (401, "TokenError")
+            # A browser that is asked for Basic would keep it and show it unasked.
+            assert refused.headers["www-authenticate"] == "Bearer"
 
 
 def test_a_session_stands_for_the_token(photo_index: mmsearch.Index) -> None:
