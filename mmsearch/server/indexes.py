@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -91,7 +92,8 @@ def count_facets(
     )
 
 
-def list_duplicates(
+async def list_duplicates(
+    state: State,
     index: ServedIndex,
     name: Name,
     match: Annotated[
@@ -106,8 +108,11 @@ def list_duplicates(
     ] = None,
 ) -> Response:
     """Lists files that are the same, in groups, the best of each first."""
+    return await state.slow.run(partial(_duplicates, index, Urls(name), match, folder))
+
+
+def _duplicates(index: Index, urls: Urls, match: Match, folder: str | None) -> Response:
     body = duplicates_as_json(index.duplicates(match=match, folder=folder))
-    urls = Urls(name)
     for group in body["groups"]:
         for file in (group["best"], *group["copies"]):
             file |= urls.of_asset(Path(file["path"]), file["asset"])

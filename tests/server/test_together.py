@@ -99,10 +99,13 @@ def test_requests_of_all_kinds_take_turns_with_the_encoder(
         ("POST", "/v1/embeddings", {"json": {"model": model, "input": ["red", data_url]}}),
         ("POST", "/v1/embeddings", {"json": {"model": model, "input": ["red"] * 70}}),
     ]
-    with mmsearch.open(photo_index.path, encoder=Alone()) as index, calling(index) as client:
-        with ThreadPoolExecutor(8) as pool:
-            answers = pool.map(lambda one: client.request(one[0], one[1], **one[2]), asked * 6)
-            assert [answer.status_code for answer in answers] == [200] * len(asked) * 6
+    with (
+        mmsearch.open(photo_index.path, encoder=Alone()) as index,
+        calling(index) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        answers = pool.map(lambda one: client.request(one[0], one[1], **one[2]), asked * 6)
+        assert [answer.status_code for answer in answers] == [200] * len(asked) * 6
 
 
 def test_a_batch_does_not_grow_without_end() -> None:

@@ -7,9 +7,11 @@ these routes as they are. What has no counterpart here is accepted and ignored.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
+import anyio
 import numpy as np
 from fastapi import APIRouter, Depends, Request, Response
 from numpy.typing import NDArray
@@ -158,7 +160,7 @@ def list_indices(state: State) -> list[str]:
     return list(state.indexes)
 
 
-def find_neighbours(
+async def find_neighbours(
     request: Request, state: State, asked: Annotated[KnnRequest, Depends(_knn_request)]
 ) -> Response:
     """Finds nearest neighbours, as clip-retrieval's `ClipClient` asks for them.
@@ -166,6 +168,23 @@ def find_neighbours(
     Similarities are inner products of embeddings, the nearest first. For relevance, words, filters
     and the query language use `/api/v1`.
     """
+    work = partial(_neighbours, request, state, asked)
+    is_slow = asked.image_url is not None  # it may be fetched
+    return await (state.slow.run(work) if is_slow else anyio.to_thread.run_sync(work))
+
+
+def tell_metadata(
+    request: Request, state: State, asked: Annotated[MetadataRequest, Depends(_metadata_request)]
+) -> Response:
+    """Tells what is known of results; ids that are not indexed are left out."""
+    name = _name(state, asked.indice_name)
+    with state.index(name).reading() as reader:
+        items = reader.items([one for one in asked.ids if 0 < one < 2**63])
+        known = _metadata(reader, [items[one] for one in asked.ids if one in items], request, name)
+    return json_answer([{"id": one, "metadata": known[one]} for one in asked.ids if one in known])
+
+
+def _neighbours(request: Request, state: ServerState, asked: KnnRequest) -> Response:
     name = _name(state, asked.indice_name)
     index = state.index(name)
     count = asked.num_images if asked.num_result_ids is None else asked.num_result_ids
@@ -186,17 +205,6 @@ def find_neighbours(
             known = _metadata(snapshot.reader, hits[:with_metadata], request, name)
         break
     return json_answer([known.get(hit.item, {}) | _place(hit) for hit in hits])
-
-
-def tell_metadata(
-    request: Request, state: State, asked: Annotated[MetadataRequest, Depends(_metadata_request)]
-) -> Response:
-    """Tells what is known of results; ids that are not indexed are left out."""
-    name = _name(state, asked.indice_name)
-    with state.index(name).reading() as reader:
-        items = reader.items([one for one in asked.ids if 0 < one < 2**63])
-        known = _metadata(reader, [items[one] for one in asked.ids if one in items], request, name)
-    return json_answer([{"id": one, "metadata": known[one]} for one in asked.ids if one in known])
 
 
 def _sought(

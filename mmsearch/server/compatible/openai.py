@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
+import anyio
 import numpy as np
 from fastapi import APIRouter, Body, Response
 from fastapi import Path as PathParameter
@@ -130,13 +132,32 @@ def router() -> APIRouter:
     return routes
 
 
-def embed(state: State, asked: Annotated[EmbeddingRequest, Body()]) -> Response:
+async def embed(state: State, asked: Annotated[EmbeddingRequest, Body()]) -> Response:
     """Embeds texts and images, as OpenAI's clients ask for it.
 
     Texts and images are embedded into one space, that of the index whose encoder is named. A text
     that is longer than the encoder takes is cut.
     """
     inputs = _inputs(asked.input)
+    work = partial(_answer, state, asked, inputs)
+    is_slow = len(inputs) > 1
+    return await (state.slow.run(work) if is_slow else anyio.to_thread.run_sync(work))
+
+
+def list_models(state: State) -> Response:
+    """The models that `/v1/embeddings` takes."""
+    return json_answer({"object": "list", "data": list(_models(state).values())})
+
+
+def get_model(
+    state: State, model: Annotated[str, PathParameter(description="Id of a model.")]
+) -> Response:
+    """One of them."""
+    index = _index_of(state, model)
+    return json_answer(_models(state)[index.encoder_id])
+
+
+def _answer(state: ServerState, asked: EmbeddingRequest, inputs: list[str]) -> Response:
     encoder = encoder_of(_index_of(state, asked.model))
     if asked.dimensions not in (None, encoder.dim):
         raise InputError(
@@ -163,19 +184,6 @@ def embed(state: State, asked: Annotated[EmbeddingRequest, Body()]) -> Response:
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }
     )
-
-
-def list_models(state: State) -> Response:
-    """The models that `/v1/embeddings` takes."""
-    return json_answer({"object": "list", "data": list(_models(state).values())})
-
-
-def get_model(
-    state: State, model: Annotated[str, PathParameter(description="Id of a model.")]
-) -> Response:
-    """One of them."""
-    index = _index_of(state, model)
-    return json_answer(_models(state)[index.encoder_id])
 
 
 def _models(state: ServerState) -> dict[str, dict[str, Any]]:
