@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,3 +73,15 @@ def asset(reader: CatalogReader, number: int) -> AssetRecord:
             language=language,
         ),
     )
+
+
+def contents(reader: CatalogReader, assets: Iterable[int]) -> dict[int, str]:
+    """Names of what is in assets, by their ids; one that must be read again is left out."""
+    rows = reader.select(
+        """
+        SELECT id, content_hash FROM asset
+        WHERE content_hash IS NOT NULL AND id IN (SELECT value FROM json_each(?))
+        """,
+        (json.dumps(sorted(set(assets))),),
+    )
+    return dict(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from io import BytesIO
 from typing import Annotated
 
@@ -25,7 +26,7 @@ from mmsearch.server.schemas import (
     answers,
 )
 from mmsearch.server.search import MOST_HITS, Name, SearchParameters, find
-from mmsearch.server.state import INDEX, ServedIndex
+from mmsearch.server.state import INDEX, ServedIndex, State
 from mmsearch.server.understand import MAX_QUERY
 
 ItemId = Annotated[int, PathParameter(ge=1, lt=2**63, description="Id of an item.")]
@@ -79,10 +80,11 @@ def get_item(index: ServedIndex, name: Name, item: ItemId) -> Response:
 
 def get_asset(index: ServedIndex, name: Name, asset: AssetId) -> Response:
     """A file with all its items."""
-    urls = Urls(name)
     with index.reading() as reader:
         found = asset_record(reader, asset)
         items = reader.items(reader.items_of_asset(asset)).values()
+    known = {} if found.content_hash is None else {asset: found.content_hash}
+    urls = Urls(name, known)
     body = {
         "asset": found.id,
         "path": str(found.path),
@@ -106,26 +108,38 @@ def find_similar(
     return json_answer(find(index, name, SearchParameters(q=f"like:#{item}", k=k, all=True)))
 
 
-def explain_item(
-    index: ServedIndex, name: Name, item: ItemId, q: QueryText, rerank: RerankName = None
+async def explain_item(
+    state: State,
+    index: ServedIndex,
+    name: Name,
+    item: ItemId,
+    q: QueryText,
+    rerank: RerankName = None,
 ) -> Response:
     """Tells why an item answers a query: its scores, the words and the regions that matter."""
-    found = _explained(index, item, q, rerank)
+    found = await state.slow.run(partial(_explained, index, item, q, rerank))
     urls = Urls(name)
     return json_answer(
         explanation_as_json(found) | urls.of_item(found.path, found.asset, found.item, found.start)
     )
 
 
-def draw_explanation(index: ServedIndex, item: ItemId, q: QueryText) -> Response:
+async def draw_explanation(
+    state: State, index: ServedIndex, item: ItemId, q: QueryText
+) -> Response:
     """Draws where in its picture the query is seen; 404 where there is no picture."""
+    drawn = await state.slow.run(partial(_drawn, index, item, q))
+    return Response(drawn, media_type="image/png")
+
+
+def _drawn(index: Index, item: int, q: str) -> bytes:
     found = _explained(index, item, q, None)
     if found.regions is None:
         why = found.unreadable or "there is none"
         raise NotIndexedError(f"There is no picture of the item {item} to draw on: {why}.")
     drawn = BytesIO()
     found.regions.draw(q).save(drawn, format="PNG")
-    return Response(drawn.getvalue(), media_type="image/png")
+    return drawn.getvalue()
 
 
 def _explained(index: Index, item: int, q: str, rerank: str | None) -> Explanation:

@@ -210,6 +210,8 @@ async def _answer(
     """A picture, or that the caller has it already."""
     key = await anyio.to_thread.run_sync(key_of, subject, size, encoding)
     headers["ETag"] = f'"{key.name}"'
+    if headers["Cache-Control"] == _FOR_EVER and key.content != subject.asset.content_hash:
+        headers["Cache-Control"] = _A_WHILE  # the file is another than `v` was told for
     if matches_tag(request.headers.get("if-none-match", ""), headers["ETag"]):
         return Response(status_code=304, headers=headers)
     try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,12 +12,15 @@ from urllib.parse import quote
 from fastapi import Response
 
 from mmsearch.as_json import hit_as_json, info_as_json
+from mmsearch.catalog.assets import contents
+from mmsearch.catalog.reader import CatalogReader
 from mmsearch.catalog.records import ItemRecord
 from mmsearch.items import Hit
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.server.state import API
 
 _SEEN = (MediaKind.PHOTO, MediaKind.VIDEO)
+_TOLD = 16  # characters of a content's name, which tell it from others of one asset
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +29,17 @@ class Urls:
 
     Attributes:
         index: its name.
+        contents: names of what is in assets, by their ids: with it, a thumbnail's URL changes when
+            its picture does, and browsers need not ask for it again.
     """
 
     index: str
+    contents: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def to(cls, index: str, hits: Sequence[Hit], reader: CatalogReader) -> Urls:
+        """Those that some hits need."""
+        return cls(index, contents(reader, (one.asset for hit in hits for one in _parts(hit))))
 
     def media(self, asset: int) -> str:
         """The file of an asset."""
@@ -36,7 +48,7 @@ class Urls:
     def thumbnail(self, path: Path, asset: int) -> str | None:
         """A small picture of an asset; None where there is nothing to see."""
         seen = kind_of(path.name) in _SEEN
-        return f"{self._base}/assets/{asset}/thumbnail" if seen else None
+        return f"{self._base}/assets/{asset}/thumbnail{self._version(asset)}" if seen else None
 
     def moment(self, path: Path, asset: int, item: int, start: float | None) -> str | None:
         """A small picture of an item: of its moment in a video, else of its asset.
@@ -44,7 +56,7 @@ class Urls:
         All items of a photo share one, which browsers then load once.
         """
         if start is not None and kind_of(path.name) is MediaKind.VIDEO:
-            return f"{self._base}/items/{item}/thumbnail"
+            return f"{self._base}/items/{item}/thumbnail{self._version(asset)}"
         return self.thumbnail(path, asset)
 
     def of_item(
@@ -64,6 +76,10 @@ class Urls:
             "thumbnail": self.thumbnail(path, asset),
             "media": self.media(asset),
         }
+
+    def _version(self, asset: int) -> str:
+        content = self.contents.get(asset)
+        return "" if content is None else f"?v={content[:_TOLD]}"
 
     @property
     def _base(self) -> str:
@@ -90,6 +106,11 @@ def hit_body(hit: Hit, urls: Urls) -> dict[str, Any]:
     ):
         part |= urls.of_item(one.path, one.asset, one.item, one.start)
     return body
+
+
+def _parts(hit: Hit) -> Iterator[Hit]:
+    """A hit, and what is listed under it."""
+    yield from (hit, *hit.others, *hit.copies)
 
 
 def place_body(item: ItemRecord, urls: Urls) -> dict[str, Any]:

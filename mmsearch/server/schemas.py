@@ -69,7 +69,9 @@ class Place(BaseModel):
     text: str | None = Field(description="What is written or said.")
     start: float | None = Field(description="Seconds into timed media.")
     end: float | None = Field(description="Seconds into timed media.")
-    thumbnail: str | None = Field(description="URL; null where there is no picture.")
+    thumbnail: str | None = Field(
+        description="URL, which changes with what it shows; null where there is no picture."
+    )
     media: str = Field(description="URL of the file.")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
+import anyio
 from fastapi import APIRouter, Body, Form, Query, Response, UploadFile
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +22,7 @@ from mmsearch.search.language.read import read_question
 from mmsearch.server.errors import refusals
 from mmsearch.server.fetch import fetched
 from mmsearch.server.notices import collected
+from mmsearch.server.options import ServerOptions
 from mmsearch.server.results import Urls, hit_body, json_answer
 from mmsearch.server.schemas import SearchAnswer, answers
 from mmsearch.server.state import INDEX, ServedIndex, State
@@ -123,18 +126,17 @@ def search(
     return json_answer(find(index, name, parameters))
 
 
-def search_by_body(
+async def search_by_body(
     state: State, index: ServedIndex, name: Name, body: Annotated[SearchBody, Body()]
 ) -> Response:
     """The same, asked by a JSON body."""
-    with ExitStack() as kept:
-        image = None
-        if body.image_url is not None:
-            image = kept.enter_context(fetched(body.image_url, state.options))
-        return json_answer(find(index, name, body, image=image))
+    work = partial(_search_by_body, state.options, index, name, body)
+    is_slow = body.image_url is not None
+    return await (state.slow.run(work) if is_slow else anyio.to_thread.run_sync(work))
 
 
-def search_by_upload(
+async def search_by_upload(
+    state: State,
     index: ServedIndex,
     name: Name,
     form: Annotated[SearchForm, Form(media_type="multipart/form-data")],
@@ -143,6 +145,20 @@ def search_by_upload(
 
     A picture beside `q`: both count. Of a recording, what is said in it is looked for.
     """
+    work = partial(_search_by_upload, index, name, form)
+    is_slow = form.audio is not None
+    return await (state.slow.run(work) if is_slow else anyio.to_thread.run_sync(work))
+
+
+def _search_by_body(options: ServerOptions, index: Index, name: str, body: SearchBody) -> Response:
+    with ExitStack() as kept:
+        image = None
+        if body.image_url is not None:
+            image = kept.enter_context(fetched(body.image_url, options))
+        return json_answer(find(index, name, body, image=image))
+
+
+def _search_by_upload(index: Index, name: str, form: SearchForm) -> Response:
     with ExitStack() as kept:
         image = _stored(form.image, kept)
         audio = _stored(form.audio, kept)
@@ -195,16 +211,17 @@ def find(
             less_like=[_item(one) for one in asked.less_like],
         )
     took_ms = (time.perf_counter() - started) * 1000
+    shown, hidden = (hits, []) if every else fill(hits, last)
+    shown = shown[asked.offset :]
     with index.reading() as reader:
         encoder, generation = reader.encoder().id, reader.generation()
-    shown, hidden = (hits, []) if every else fill(hits, last)
-    urls = Urls(name)
+        urls = Urls.to(name, shown, reader)
     return {
         "query": asked.q,
         "encoder": encoder,
         "took_ms": round(took_ms, 1),
         "generation": generation,
-        "hits": [hit_body(hit, urls) for hit in shown[asked.offset :]],
+        "hits": [hit_body(hit, urls) for hit in shown],
         "hidden": len(hidden),
         "understood": None if text is None else understood(read_question(text), notices),
         "heard": heard,

@@ -158,6 +158,24 @@ def test_an_explanation_is_told(client: TestClient) -> None:
     assert [term["text"] for term in told["terms"]] == ["red wall"]
 
 
+def test_a_thumbnails_url_changes_with_what_it_shows(
+    client: TestClient, photo_index: mmsearch.Index, photos: Path
+) -> None:
+    def shown() -> str:
+        asked = {"q": "blue", "type": "image", "k": 1}
+        (hit,) = client.get(f"{BASE}/search", params=asked).json()["hits"]
+        assert client.get(f"{BASE}/assets/{hit['asset']}").json()["thumbnail"] == hit["thumbnail"]
+        return hit["thumbnail"]
+
+    first = shown()
+    assert "immutable" in client.get(first).headers["cache-control"]
+    make_photo(photos / "blue.png", "blue", (80, 60))
+    assert "immutable" not in client.get(first).headers["cache-control"]  # of another content
+    photo_index.update()
+    assert shown() != first
+    assert "immutable" in client.get(shown()).headers["cache-control"]
+
+
 def test_copies_are_listed(client: TestClient, photo_index: mmsearch.Index, photos: Path) -> None:
     (photos / "again.png").write_bytes((photos / "blue.png").read_bytes())
     photo_index.update()
