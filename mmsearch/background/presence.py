@@ -1,7 +1,7 @@
 """How the command line finds a server of the same user: a small file that only they can read.
 
 The file lies in the user's runtime folder while the server runs. One that a server left behind,
-because it was killed, is removed by whoever finds that nobody answers.
+because it was killed, is removed by whoever finds that its process is gone, or nobody answers.
 """
 
 from __future__ import annotations
@@ -122,7 +122,10 @@ def running() -> Iterator[Presence]:
     if not folder.is_dir() or not _is_ours(folder):
         return
     for path in sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: (len(path.name), path.name)):
-        if (found := _read(path)) is not None:
+        found = _read(path)
+        if found is not None and _has_ended(found.pid):
+            path.unlink(missing_ok=True)
+        elif found is not None:
             yield found
 
 
@@ -137,6 +140,19 @@ def _read(path: Path) -> Presence | None:
         return Presence(**{**values, "indexes": indexes})
     except (OSError, ValueError, KeyError, TypeError):  # of another version, or gone this moment
         return None
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process is gone; False where that cannot be told."""
+    if os.name != "posix":  # there, asking so would end it
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError, TypeError):  # another user's by now, or no number at all
+        return False
+    return False
 
 
 def _is_ours(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -178,6 +179,21 @@ def test_what_a_killed_server_left_behind_is_cleared_away(presence: Presence, in
         replace(presence, url=f"http://127.0.0.1:{nobody.getsockname()[1]}").write()
         assert ask(index) is None
     assert list(running()) == []
+
+
+@posix
+def test_so_is_one_whose_process_is_gone_before_anything_is_sent(
+    presence: Presence, server: Any, index: Path
+) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    presence.remove()
+    left = replace(presence, pid=ended.pid)
+    left.write()
+
+    assert ask(index) is None
+    assert server.asked == []  # the port may be another program's by now
+    assert not left.file.exists()
 
 
 def test_no_index_is_no_answer(presence: Presence, tmp_path: Path) -> None:
