@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from mmsearch.errors import MediaError
+from mmsearch.errors import MediaError, UnreadableFileError
 from mmsearch.ingest.photo import Photo, PhotoWish, decode_photo
 from mmsearch.ingest.shared_bytes import SharedBytes
 
@@ -140,6 +140,8 @@ def _answer(request: Request, memory: SharedBytes) -> Answer:
         return Reply.put(decode_photo(data, request.suffix, request.wish), memory)
     except MediaError as error:
         return error
+    except Exception as error:  # such as too little memory
+        return UnreadableFileError(f"decoding it failed ({type(error).__name__}: {error})")
 
 
 def _image(size: tuple[int, int], data: bytes) -> Image:

@@ -39,7 +39,8 @@ class Decoders:
 
     Callable from as many threads as there are workers, and from more, which then wait. Where the
     system lets no process be started, photos are decoded in the calling thread, and a notice says
-    so. Leaving the ``with`` block ends the workers.
+    so. Leaving the ``with`` block ends the workers, whatever they are busy with; photos that are
+    being decoded then, or later, fail.
 
     Args:
         workers: how many processes at most.
@@ -48,6 +49,7 @@ class Decoders:
 
     def __init__(self, workers: int, *, time_limit: float = TIME_LIMIT) -> None:
         self._time_limit = time_limit
+        self._workers = workers
         self._free = threading.Semaphore(workers)
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
@@ -75,23 +77,20 @@ class Decoders:
                 if worker is None:
                     return decode_photo(data, suffix, wish)
                 try:
-                    photo = worker.decode(data, suffix, wish, self._time_limit)
+                    return worker.decode(data, suffix, wish, self._time_limit)
                 except _WorkerEndedError as ended:
-                    self._drop(worker)
                     # Once more where it crashed: the system may have ended it for another reason.
                     if attempt == 2 or ended.is_late:
                         raise UnreadableFileError(str(ended)) from ended
-                except MediaError:
-                    self._idle.append(worker)
-                    raise
-                else:
-                    self._idle.append(worker)
-                    return photo
+                finally:
+                    self._put_back(worker)
         raise AssertionError("the second attempt returns or raises")
 
     def _worker(self) -> _Worker | None:
         with suppress(IndexError):
             return self._idle.pop()
+        if self._closed.is_set():
+            raise UnreadableFileError("the run ended before it was decoded")
         if self._cannot_start:
             return None
         try:
@@ -105,15 +104,21 @@ class Decoders:
                 )
             return None
         with self._changing:
-            self._all.add(worker)
-            if not self._watch.is_alive():
-                self._watch.start()
+            if self._closed.is_set():
+                worker.end()
+            else:
+                self._all.add(worker)
+                if not self._watch.is_alive():
+                    self._watch.start()
         return worker
 
-    def _drop(self, worker: _Worker) -> None:
-        with self._changing:
-            self._all.discard(worker)
-        worker.close()
+    def _put_back(self, worker: _Worker) -> None:
+        if worker.is_ready:
+            self._idle.append(worker)
+        else:
+            with self._changing:
+                self._all.discard(worker)
+            worker.close()
 
     def _end_late_ones(self) -> None:
         while not self._closed.wait(min(1.0, self._time_limit / 4)):
@@ -134,10 +139,16 @@ class Decoders:
         self._closed.set()
         if self._watch.is_alive():
             self._watch.join()
-        for worker in self._all:
-            worker.close()
+        with self._changing:
+            workers = list(self._all)
+        for worker in workers:
+            worker.end()
+        for _ in range(self._workers):  # until no thread uses one any more
+            self._free.acquire()
+        while self._idle:
+            self._idle.pop().close()
         self._all.clear()
-        self._idle.clear()
+        self._free.release(self._workers)
 
 
 class _CannotStartError(Exception):
@@ -165,6 +176,8 @@ class _Worker:
         self._memory = SharedBytes()
         self._deadline: float | None = None
         self._is_late = False
+        self._judging = threading.Lock()
+        self.is_ready = True
         below = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)  # of Windows
         try:
             # A plain program, not multiprocessing: that would run the caller's script once more.
@@ -174,6 +187,8 @@ class _Worker:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 pass_fds=self._memory.inherited,
+                # Out of reach of the terminal: Ctrl-C and Ctrl-Z are for this process.
+                process_group=0,
                 creationflags=below,
             )
         except (OSError, ValueError) as error:
@@ -202,6 +217,7 @@ class _Worker:
             MediaError: it cannot be decoded.
             _WorkerEndedError: the process did not survive it.
         """
+        self.is_ready = False
         with self._memory.fit(len(data)) as view:
             view[: len(data)] = data
         self._deadline = time.monotonic() + seconds
@@ -213,20 +229,26 @@ class _Worker:
         except (EOFError, OSError, pickle.UnpicklingError) as error:
             raise self._ended(seconds) from error
         finally:
-            self._deadline = None
+            with self._judging:
+                self._deadline = None
+        self.is_ready = not self._is_late  # it may have been ended the moment after
         if isinstance(answer, MediaError):
             raise answer
         return answer.take(self._memory)
 
     def end_if_late(self) -> None:
         """Ends the process if its photo is overdue."""
-        deadline = self._deadline
-        if deadline is not None and time.monotonic() > deadline:
-            self._is_late = True
-            self._process.kill()
+        with self._judging:
+            if self._deadline is not None and time.monotonic() > self._deadline:
+                self._is_late = True
+                self._process.kill()
+
+    def end(self) -> None:
+        """Ends the process, whatever it is busy with; nothing is lost by it."""
+        self._process.kill()
 
     def close(self) -> None:
-        """Ends the process; nothing is lost by it."""
+        """Ends the process, and gives back what it was talked to by."""
         self._process.kill()
         with suppress(OSError):
             self._requests.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -69,12 +68,14 @@ def add_fingerprints(
         except MediaError:
             return None
 
-    with directory.writing() as catalog, Decoders(cores) as decode:
+    decode = Decoders(cores)
+    with directory.writing() as catalog:
         with directory.reading() as reader:  # once more: nobody else writes from here on
             photos = photos_without_fingerprint(reader)
         progress(0, len(photos))
         done = 0
-        with closing(map_ahead(read, photos, batch=COMMIT_CHANGES, workers=cores)) as results:
+        ahead = map_ahead(read, photos, batch=COMMIT_CHANGES, workers=cores)
+        with ahead as results, decode:
             while group := list(islice(results, COMMIT_CHANGES)):
                 found = {asset: data for (asset, _, _), data in group if data is not None}
                 if found:

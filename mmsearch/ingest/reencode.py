@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby, islice
@@ -122,19 +121,14 @@ class _Reencoding:
             self._count(len(batch))
 
     def _encode_photos(self, items: Sequence[ItemToEncode]) -> None:
-        with Decoders.for_photos(len(items), self._cores) as decode:
-            results = map_ahead(
-                partial(self._read_photo, decode),
-                items,
-                batch=self._encoder.batch_size,
-                workers=self._cores + READING,
-            )
-            self._encode_read_photos(results)
-
-    def _encode_read_photos(
-        self, results: Generator[tuple[ItemToEncode, _Photo | MediaError], None, None]
-    ) -> None:
-        with closing(results):
+        decode = Decoders.for_photos(len(items), self._cores)
+        ahead = map_ahead(
+            partial(self._read_photo, decode),
+            items,
+            batch=self._encoder.batch_size,
+            workers=self._cores + READING,
+        )
+        with ahead as results, decode:  # decoders end first, as in an indexing run
             while group := list(islice(results, COMMIT_CHANGES)):
                 photos = [(item, photo) for item, photo in group if isinstance(photo, _Photo)]
                 self._put([(item, photo.pixels) for item, photo in photos])

@@ -7,7 +7,6 @@ by one, for each of them keeps all cores busy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeAlias
@@ -115,20 +114,19 @@ class Run:
         """Reads photos and texts; returns recordings that turn out to need more than that."""
         long = []
         done = 0
-        with Decoders.for_photos(photos, self._cores) as decode:
-            read = self._file_reader(jobs, decode)
-            results = map_ahead(
-                read, jobs, batch=self._encoder.batch_size, workers=self._cores + READING
-            )
-            with closing(results), Embedder(self._ledger, self._encoder) as embedder:
-                for job, reading in results:
-                    if job.is_timed and self._ledger.needs_recognition(job, reading.said):
-                        long.append(replace(job, reads_content=True))
-                        continue
-                    for entry in self._entries(job, reading, read):
-                        embedder.add(entry)
-                    done += 1
-                    progress(done)
+        decode = Decoders.for_photos(photos, self._cores)
+        read = self._file_reader(jobs, decode)
+        ahead = map_ahead(read, jobs, batch=self._encoder.batch_size, workers=self._cores + READING)
+        # Decoders end first: who interrupts a run does not wait for a codec that hangs.
+        with ahead as results, Embedder(self._ledger, self._encoder) as embedder, decode:
+            for job, reading in results:
+                if job.is_timed and self._ledger.needs_recognition(job, reading.said):
+                    long.append(replace(job, reads_content=True))
+                    continue
+                for entry in self._entries(job, reading, read):
+                    embedder.add(entry)
+                done += 1
+                progress(done)
         return long
 
     def _file_reader(self, jobs: Sequence[Job], decode: DecodePhoto) -> FileReader:

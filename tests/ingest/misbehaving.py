@@ -25,6 +25,16 @@ class Crashing(ImageTransform):
 
 
 @dataclass(frozen=True, slots=True)
+class Failing(ImageTransform):
+    """Has too little memory for a red photo."""
+
+    def __call__(self, image: Image) -> Pixels:
+        if image.getpixel((0, 0)) == (255, 0, 0):
+            raise MemoryError("3 GB")
+        return ImageTransform.__call__(self, image)
+
+
+@dataclass(frozen=True, slots=True)
 class Hanging(ImageTransform):
     """Goes on for ever on a red photo; writes its process id to a file first."""
 

@@ -23,7 +23,7 @@ from mmsearch.errors import ImageTooLargeError, UnreadableFileError
 from mmsearch.ingest.decoders import Decoders
 from mmsearch.ingest.photo import PhotoWish, decode_photo
 from mmsearch.testing import make_photo
-from tests.ingest.misbehaving import Crashing, Hanging, MisbehavingEncoder, Printing
+from tests.ingest.misbehaving import Crashing, Failing, Hanging, MisbehavingEncoder, Printing
 
 TRANSFORM = ImageTransform(24, 32, "shortest", "bicubic")
 WISH = PhotoWish(TRANSFORM, 200.0, fingerprint=True, picture_size=(100, 100))
@@ -129,6 +129,28 @@ def test_a_codec_that_hangs_costs_one_file(tmp_path: Path) -> None:
         assert decode(photo_of(tmp_path, "blue"), ".png", wish).pixels is not None
 
 
+@posix_only
+def test_who_leaves_does_not_wait_for_a_codec_that_hangs(tmp_path: Path) -> None:
+    wish = PhotoWish(transform(Hanging, note=str(tmp_path / "pid")), 200.0)
+    data = photo_of(tmp_path, "red")
+    with ThreadPoolExecutor(3) as threads:
+        with Decoders(1) as decode:
+            waiting = [threads.submit(decode, data, ".png", wish) for _ in range(3)]
+            wait_until((tmp_path / "pid").exists)
+        assert not workers()
+        for photo in waiting:
+            assert isinstance(photo.exception(timeout=30), UnreadableFileError)
+    assert not workers()
+
+
+def test_what_is_no_error_of_media_says_what_it_is(tmp_path: Path) -> None:
+    wish = PhotoWish(transform(Failing), 200.0)
+    with Decoders(1) as decode:
+        with pytest.raises(UnreadableFileError, match=r"failed \(MemoryError: 3 GB\)"):
+            decode(photo_of(tmp_path, "red"), ".png", wish)
+        assert decode(photo_of(tmp_path, "blue"), ".png", wish).pixels is not None
+
+
 def test_a_worker_that_was_ended_from_outside_is_replaced(tmp_path: Path) -> None:
     data = photo_of(tmp_path, "blue")
     with Decoders(1) as decode:
@@ -168,7 +190,7 @@ with mmsearch.create(sys.argv[1], model=Encoder()) as index:
 
 
 @posix_only
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_killed_run_leaves_nothing_behind(tmp_path: Path, how: signal.Signals) -> None:
     before = shared_memory()
     for number in range(60):
@@ -178,11 +200,12 @@ def test_a_killed_run_leaves_nothing_behind(tmp_path: Path, how: signal.Signals)
     process = subprocess.Popen(
         [sys.executable, "-c", _RUN, str(tmp_path / "i"), str(tmp_path / "photos"), str(note)],
         cwd=Path(__file__).parents[2],
+        stderr=subprocess.DEVNULL,
     )
     wait_until(lambda: note.exists() and bool(note.read_text()))
     workers = [child.pid for child in psutil.Process(process.pid).children()]
     assert int(note.read_text()) in workers
     process.send_signal(how)
-    process.wait()
+    process.wait(timeout=40)  # below the time that a photo may take
     wait_until(lambda: not any(map(is_running, workers)))
     assert shared_memory() <= before

@@ -105,13 +105,14 @@ def read_contents(dataset: CaptionedPhotos, progress: Progress) -> Contents:
             return error
 
     total = len(dataset.photos)
-    for number, result in map_ahead(hashed, range(total), batch=_AHEAD):
-        if isinstance(result, UnreadableFileError):
-            skipped.append(Failure(dataset.photos[number], str(result)))
-        else:
-            hashes.append(result)
-            kept.append(number)
-        progress("reading photos", number + 1, total)
+    with map_ahead(hashed, range(total), batch=_AHEAD) as results:
+        for number, result in results:
+            if isinstance(result, UnreadableFileError):
+                skipped.append(Failure(dataset.photos[number], str(result)))
+            else:
+                hashes.append(result)
+                kept.append(number)
+            progress("reading photos", number + 1, total)
     readable = some_photos(dataset, np.array(kept, dtype=np.int64))
     return Contents(_without_copies(readable, hashes), list(dict.fromkeys(hashes)), skipped)
 

@@ -11,7 +11,7 @@ import logging
 import os
 import zipfile
 from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -125,7 +125,7 @@ class EncodedCache:
                 parts.append(images_with_features(self._encoder, pixels))
                 waiting.clear()
 
-        with closing(map_ahead(self._pixels, paths, batch=size)) as results:
+        with map_ahead(self._pixels, paths, batch=size) as results:
             for _, result in results:
                 reasons.append(str(result) if isinstance(result, MediaError) else "")
                 if not isinstance(result, MediaError):
