@@ -288,9 +288,8 @@ class IndexDirectory:
 
 def _encoder_and_stamp(reader: CatalogReader) -> tuple[StoredEncoder, Stamp]:
     """The encoder, and what vectors must agree with; inside a snapshot."""
-    encoder = reader.encoder()
-    origin = f"{reader.created_at()} {encoder.id}"
-    return encoder, Stamp(origin, reader.generation())
+    encoder, created_at, generation = reader.state()
+    return encoder, Stamp(f"{created_at} {encoder.id}", generation)
 
 
 def _no_progress(done: int, total: int) -> None:

@@ -52,6 +52,7 @@ class CatalogReader:
         """
         self._directory = directory
         self._roots: dict[str | bytes, Path] = {}  # of sources, as they are stored
+        self._encoder: tuple[tuple[Any, ...], StoredEncoder] | None = None  # and its row
         require_catalog(directory)
         with self._reading_errors():
             self._connection = _open_for_reading(directory / CATALOG_NAME)
@@ -89,14 +90,22 @@ class CatalogReader:
 
     def encoder(self) -> StoredEncoder:
         """The encoder that made the searchable embeddings."""
-        row = self._rows(
+        return self.state()[0]
+
+    def state(self) -> tuple[StoredEncoder, str, int]:
+        """`encoder`, `created_at` and `generation`, in one look: every query begins with them."""
+        *row, created_at, generation = self._rows(
             """
-            SELECT encoder_id, spec, name, revision, transform, dim FROM encoder
-            JOIN index_info ON index_info.active_encoder = encoder.id
+            SELECT encoder_id, spec, name, revision, transform, dim, created_at, generation
+            FROM encoder JOIN index_info ON index_info.active_encoder = encoder.id
             """
         )[0]
-        identity, spec, name, revision, transform, dim = row
-        return StoredEncoder(identity, spec, name, revision, json.loads(transform), dim)
+        stored = tuple(row)
+        if self._encoder is None or self._encoder[0] != stored:
+            identity, spec, name, revision, transform, dim = stored
+            encoder = StoredEncoder(identity, spec, name, revision, json.loads(transform), dim)
+            self._encoder = stored, encoder
+        return self._encoder[1], str(created_at), int(generation)
 
     def background_texts(self) -> str | None:
         """Names the texts that `background` is of; None where there are none."""
@@ -271,25 +280,22 @@ class CatalogReader:
         )
         return np.sort(np.fromstring(row[0] or "", dtype=np.int64, sep=","))
 
-    def count_matches(self, expression: str, *, limit: int) -> tuple[int, int]:
-        """In how many items' texts and how many assets' names an FTS5 expression is found.
-
-        Counts no further than ``limit``.
-        """
+    def count_matching_names(self, expression: str, *, limit: int) -> int:
+        """In how many assets' names an FTS5 expression is found; counts no further than that."""
         with self._reading_errors():
-            return (
-                fulltext.count_texts(self._connection, expression, limit=limit),
-                fulltext.count_names(self._connection, expression, limit=limit),
-            )
+            return fulltext.count_names(self._connection, expression, limit=limit)
 
     def count_names(self) -> int:
         """How many assets have a name: all, whether they could be read or not."""
         return int(self._one("SELECT count(*) FROM asset"))
 
-    def items_with_text(self, expression: str) -> NDArray[np.int64]:
-        """Ids of the items whose text matches an FTS5 expression, int64, ascending."""
+    def items_with_text(self, expression: str, *, limit: int = -1) -> NDArray[np.int64]:
+        """Ids of the items whose text matches an FTS5 expression, int64, ascending.
+
+        No more than ``limit`` of them, where that is not negative.
+        """
         with self._reading_errors():
-            return fulltext.items_with_text(self._connection, expression)
+            return fulltext.items_with_text(self._connection, expression, limit=limit)
 
     def items_with_name(self, expression: str) -> NDArray[np.int64]:
         """Ids of the items whose source, folders or file name match, int64, ascending."""

@@ -124,7 +124,9 @@ def gains(columns: Columns, words: Words, *, texts: int, at_most: int | None = N
             asked += found
     if not matches:
         return Gains(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
-    ids, place = np.unique(np.concatenate([found.ids for found in matches]), return_inverse=True)
+    together = np.concatenate([found.ids for found in matches])
+    # Asked for the first places too, it sorts by merging what is in order already.
+    ids, _, place = np.unique(together, return_index=True, return_inverse=True)
     weights = np.concatenate([found.weights for found in matches])
     # A word covers the same share of the query in a text as in a name, where it may be less rare.
     shares = np.concatenate([np.full(len(found.ids), found.share) for found in matches])
@@ -144,10 +146,12 @@ class _Matches(NamedTuple):
 def _look_up(columns: Columns, expression: str, texts: int, at_most: int) -> _Matches | float:
     """What holds a word; its share in the query alone where nothing, or too much, does."""
     reader = columns.reader
-    in_texts, in_names = reader.count_matches(expression, limit=at_most + 1)
+    holding = reader.items_with_text(expression, limit=at_most + 1)
+    in_texts = len(holding)
+    in_names = reader.count_matching_names(expression, limit=at_most + 1)
     parts: list[tuple[NDArray[np.int64], float]] = []
     if 0 < in_texts <= at_most:
-        parts.append((reader.items_with_text(expression), _telling(in_texts, texts)))
+        parts.append((holding, _telling(in_texts, texts)))
     if 0 < in_names <= at_most:
         weight = _telling(in_names, columns.count_names())
         parts.append((reader.items_with_name(expression), weight))
