@@ -78,6 +78,7 @@ def watch(
         with _open_or_create(settings, given) as opened:
             opened.max_megapixels = settings.max_megapixels
             opened.speech_model = settings.speech_model
+            opened.jobs = settings.jobs
             if not given and not opened.status().sources:
                 raise typer.BadParameter("name a folder or file: this index has no sources yet.")
             reports = opened.watch(

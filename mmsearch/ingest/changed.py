@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from stat import S_ISDIR
 
 from mmsearch.catalog.records import Source
 from mmsearch.ingest.sources import Scope
@@ -33,7 +35,7 @@ def changed_scopes(sources: Sequence[Source], changed: Iterable[Path]) -> list[S
     return [
         Scope(source, within)
         for source in sources
-        if source.path.exists()
+        if os.path.exists(source.path)  # noqa: PTH110 - never raises, also where it may not be asked
         for within in _outermost(parts[source.id])
     ]
 
@@ -49,9 +51,13 @@ def _folder_to_look_at(source: Source, path: Path) -> str | None:
     within = ""
     for name in relative.parts:
         inner = folder / name
-        if not inner.is_dir() or _is_empty(inner):  # gone: it shows in the folder that held it
+        try:
+            status = inner.stat()
+        except OSError:  # gone or out of reach: it shows in the folder that held it
             break
-        if name.startswith(".") or is_system_folder(str(inner)) or is_hidden(inner.stat()):
+        if not S_ISDIR(status.st_mode) or _is_empty(inner):  # of an empty one it shows there too
+            break
+        if name.startswith(".") or is_system_folder(str(inner)) or is_hidden(status):
             return None
         if inner.is_symlink():  # what it leads to may have a path of its own in the source
             return ""

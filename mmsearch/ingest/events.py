@@ -75,7 +75,11 @@ class Events:
         if self._reports is None:
             self._stop.wait(_TICK_MS / 1000)
             return set()
-        return self._relevant(next(self._reports, set()))
+        try:
+            return self._relevant(next(self._reports, set()))
+        except (OSError, RuntimeError) as error:  # such as too many folders, now that one came
+            self._give_up(error)
+            return set()
 
     def close(self) -> None:
         """Ends listening."""
@@ -101,13 +105,17 @@ class Events:
         try:
             self._heard = self._relevant(next(reports, set()))  # begins with the first step
         except (OSError, RuntimeError) as error:
-            _log.warning(
-                "The system does not report changes (%s), so that they are looked for from time "
-                "to time.",
-                error,
-            )
+            self._give_up(error)
             return None
         return reports
+
+    def _give_up(self, error: Exception) -> None:
+        self.close()
+        _log.warning(
+            "The system does not report changes (%s), so that they are looked for from time to "
+            "time.",
+            error,
+        )
 
     def _relevant(self, reports: Iterable[tuple[Change, str]]) -> set[Path]:
         from watchfiles import Change
@@ -137,4 +145,5 @@ class Events:
 def _matters(path: Path, *, gone: bool) -> bool:
     """Whether a change can be one of what is indexed: of media, companions and folders."""
     suffix = suffix_of(path.name)
-    return suffix in MEDIA_KINDS or suffix in COMPANION_SUFFIXES or gone or path.is_dir()
+    is_media = suffix in MEDIA_KINDS or suffix in COMPANION_SUFFIXES
+    return is_media or gone or os.path.isdir(path)  # noqa: PTH112 - never raises

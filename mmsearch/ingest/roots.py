@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -47,7 +48,9 @@ class Roots:
         return {
             path: self._states[path][0]
             for path in self.all
-            if path in self._states and path.is_dir() and not is_remote(path)
+            if path in self._states
+            and os.path.isdir(path)  # noqa: PTH112 - never raises
+            and not is_remote(path)
         }
 
     def _tell_missing(self, missing: set[Path]) -> None:
