@@ -54,6 +54,20 @@ def placed_server(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
+def unshown_server(tmp_path: Path) -> Iterator[str]:
+    """The address of a server whose only photo is of a format that browsers do not show."""
+    from PIL import Image
+
+    from mmsearch.server.app import create_app
+
+    Image.new("RGB", (60, 40), "red").save(tmp_path / "scan.tiff")
+    with mmsearch.create(tmp_path / "unshown.mmsearch", model="testing") as index:
+        index.add(tmp_path / "scan.tiff")
+        with serving(create_app({"unshown": index})) as address:
+            yield address
+
+
+@pytest.fixture
 def page(browser: Browser, demo_server: str) -> Iterator[Page]:
     """The page of the demo index; fails the test where anything on it failed."""
     context = browser.new_context(viewport={"width": 1280, "height": 800}, base_url=demo_server)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import mmsearch
 from tests.e2e.browser import DEMO, names, pictures_loaded, search, settled, until
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+STORY = DEMO / "media" / "stories" / "lighthouse.mp3"
 CAT = DEMO / "media" / "animals" / "chelsea.jpg"
 
 
@@ -44,6 +46,8 @@ def drop(page: Page, kind: str, name: str, data: bytes, event: str = "drop") -> 
 def test_the_page_begins_with_everything(page: Page) -> None:
     assert page.inner_text("#summary") == "24 files, the newest first"
     assert names(page)[0] == "deep-field.jpg"  # the only one that says when it was taken
+    video = page.locator(".tile[aria-label*='a-good-day']")
+    assert video.locator(".badge").inner_text() == "0:19"  # how long it is
 
 
 def test_a_search_shows_its_hits_and_stands_in_the_address(page: Page) -> None:
@@ -104,6 +108,7 @@ def test_a_folder_is_chosen_from_a_menu_with_counts(page: Page) -> None:
 def test_types_add_up_and_count_within_the_other_filters(page: Page) -> None:
     search(page, "in:stories")
     page.click("#open-type")
+    page.wait_for_selector("#menu-type .menu-entry")
     counts = page.locator("#menu-type .menu-entry").all_inner_texts()
     assert {tuple(re.sub(r"\s+", " ", count).strip().rsplit(" ", 1)) for count in counts} == {
         ("Speech", "2"),
@@ -177,6 +182,25 @@ def test_a_picture_can_be_picked(page: Page) -> None:
     page.wait_for_selector(".picture-preview")
     settled(page)
     until(page, "document.querySelector('.tile')?.ariaLabel.includes('chelsea.jpg')")
+
+
+def test_what_a_dropped_recording_says_becomes_the_query(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mmsearch.Index, "transcribe", lambda _index, _path: "Pikolo coffee")
+    page.fill("#q", "in:people")  # it is a question of its own
+    drop(page, "audio/mpeg", "said.mp3", STORY.read_bytes())
+    until(page, "document.querySelector('#q').value === 'Pikolo coffee'")
+    until(page, "document.querySelector('.tile')?.ariaLabel.includes('coffee.jpg')")
+    assert "Heard" in page.inner_text(".toast")
+    assert page.url.endswith("?q=Pikolo+coffee")
+
+
+def test_a_recording_that_cannot_be_understood_is_told_of(page: Page) -> None:
+    drop(page, "", "said.wav", b"RIFF no sound at all")  # some systems know no type
+    page.wait_for_selector(".message")
+    assert "That did not work" in page.inner_text(".message")
+    assert chips(page) == ["What the recording says"]
 
 
 def test_a_picture_that_the_tab_no_longer_has_is_asked_for_again(page: Page) -> None:

@@ -101,6 +101,12 @@ def test_rows_are_walked_as_they_lie(page: Page) -> None:
 def test_results_are_announced(page: Page) -> None:
     search(page, "in:animals")
     until(page, "document.querySelector('#announcement').textContent === '3 hits.'")
+    page.locator(".tile").first.click()
+    page.wait_for_selector("#detail[open]")  # outside of which nothing is read
+    said = page.get_by_role("dialog").get_by_role("status")
+    assert names(page)[0] in said.inner_text()
+    page.keyboard.press("c")
+    until(page, "document.querySelector('#detail .announcement').textContent.includes('ath')")
 
 
 def test_the_page_fits_a_phone(browser: Browser, demo_server: str) -> None:
@@ -115,6 +121,23 @@ def test_the_page_fits_a_phone(browser: Browser, demo_server: str) -> None:
     assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
     page.locator(".tile").first.tap()
     page.wait_for_selector("#detail[open]")
+    assert page.evaluate("document.querySelector('#detail').scrollWidth") <= 360
+    context.close()
+
+
+def test_a_moment_on_a_phone_leaves_the_player_in_sight(browser: Browser, demo_server: str) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 640}, has_touch=True)
+    page = context.new_page()
+    page.goto(f"{demo_server}/?q=%22electric+since%22")
+    settled(page)
+    page.locator(".tile").first.tap()
+    page.wait_for_selector(".moment[aria-current]")
+    until(page, "document.querySelector('.moments').scrollTop > 0")
+    assert page.evaluate("document.querySelector('#detail').scrollTop") == 0
+    player = page.locator("audio").bounding_box()
+    assert player
+    assert player["x"] >= 0
+    assert player["x"] + player["width"] <= 360
     assert page.evaluate("document.querySelector('#detail').scrollWidth") <= 360
     context.close()
 

@@ -61,6 +61,22 @@ def test_the_detail_view_tells_what_is_known(page: Page) -> None:
     page.wait_for_selector(".strip img")
 
 
+def test_a_photo_that_browsers_do_not_show_opens_as_one_that_they_do(
+    page: Page, unshown_server: str
+) -> None:
+    page.goto(f"{unshown_server}/?q=ext:tiff")
+    settled(page)
+    open_first(page)
+    link = page.get_by_role("link", name="As JPEG").get_attribute("href")
+    file = page.get_by_role("link", name="Download").get_attribute("href")
+    assert link
+    assert file
+    assert page.request.get(link).headers["content-type"] == "image/jpeg"
+    headers = page.request.get(file).headers
+    assert headers["content-type"] == "image/tiff"
+    assert headers["content-disposition"].startswith("attachment")
+
+
 def test_facts_lead_to_what_shares_them(page: Page) -> None:
     search(page, "in:animals")
     open_first(page)
@@ -113,6 +129,7 @@ def test_why_a_hit_answers_is_drawn_over_its_picture(page: Page) -> None:
     assert page.locator(".effect-word", has_text="cat").count() == 1
     frame, heat = (page.locator(one).bounding_box() for one in (".frame", ".heat"))
     assert frame == heat
+    assert page.evaluate("getComputedStyle(document.querySelector('.heat')).objectFit") == "fill"
     page.keyboard.press("w")
     page.wait_for_selector("canvas.heat", state="detached")
 

@@ -52,6 +52,8 @@ def test_an_empty_index_says_how_to_fill_it(browser: Browser, index: mmsearch.In
     with serving(create_app({"photos": index})) as address, opened(browser, address) as page:
         wait_for_text(page, ".message", "Nothing is indexed yet")
         assert page.inner_text(".command") == "mmsearch index FOLDER --index photos"
+        search(page, "a dog")
+        wait_for_text(page, ".message", "Nothing is indexed yet")
 
 
 def test_an_index_of_one_photo(browser: Browser, index: mmsearch.Index, tmp_path: Path) -> None:
@@ -129,13 +131,13 @@ def test_a_token_is_asked_for_and_lets_pictures_load(
     from mmsearch.server.options import ServerOptions
 
     index.add(photos)
-    app = create_app({"colours": index}, options=ServerOptions(token="open sesame"))
+    app = create_app({"colours": index}, options=ServerOptions(token="open-sesame"))
     with serving(app) as address, opened(browser, address) as page:
         page.wait_for_selector("#session[open]")
-        page.fill("#token", "open barley")
+        page.fill("#token", "open-barley")
         page.keyboard.press("Enter")
         wait_for_text(page, "#session-problem", "not the token")
-        page.fill("#token", "open sesame")
+        page.fill("#token", "open-sesame")
         page.keyboard.press("Enter")
         settled(page)
         page.wait_for_selector("#session:not([open])", state="attached")
@@ -164,6 +166,10 @@ def test_several_indexes_can_be_chosen_between(
             assert "index=second" in page.url
             page.go_back()
             until(page, "document.querySelector('#summary').textContent.startsWith('4 ')")
+            page.set_viewport_size({"width": 360, "height": 740})  # both have room on a phone
+            box, choice = page.locator("#search"), page.locator("#index")
+            assert box.evaluate("one => one.clientWidth") > 240
+            assert choice.evaluate("one => one.clientWidth") > 240
 
 
 def test_copies_are_reviewed_side_by_side(

@@ -2,6 +2,8 @@
 
 /** @import {Answer, Asset, Facets, IndexSummary, Understood} from "./types.js" */
 
+import { isShownByBrowsers } from "./lib/format.js";
+
 const BASE = new URL("api/v1/", document.baseURI).href;
 
 /**
@@ -12,6 +14,18 @@ const BASE = new URL("api/v1/", document.baseURI).href;
  */
 export function here(path) {
   return new URL(path.replace(/^\/+/u, ""), document.baseURI).href;
+}
+
+/**
+ * The address of a photo to look at: as it is, or as a JPEG where browsers do not show it so.
+ *
+ * @param {string} media
+ * @param {string} path of the file
+ */
+export function viewable(media, path) {
+  const to = new URL(here(media));
+  if (!isShownByBrowsers(path)) to.searchParams.set("as", "jpeg");
+  return to.href;
 }
 
 /** An answer that is none: what the server says, or that it does not. */
@@ -40,6 +54,15 @@ export class ApiError extends Error {
 }
 
 /** @typedef {string | number | boolean | null | undefined | (string | number)[]} Value */
+
+/** Whether a file is one that says something, rather than shows. @param {File} file */
+export function isRecording(file) {
+  return (
+    file.type.startsWith("audio/") ||
+    (!file.type &&
+      /\.(wav|mp3|flac|og[ag]|opus|m4[ab]|aac|wma|aif[fc]?|amr|caf|mka)$/iu.test(file.name))
+  );
+}
 
 /**
  * The address of something in the API.
@@ -110,7 +133,7 @@ export class IndexApi {
   search(asked, file, signal) {
     if (!file) return request(this.url("search", asked), { signal });
     const body = new FormData();
-    body.append(file.type.startsWith("audio/") ? "audio" : "image", file, file.name);
+    body.append(isRecording(file) ? "audio" : "image", file, file.name);
     for (const [name, value] of Object.entries(asked)) {
       for (const one of Array.isArray(value) ? value : [value]) {
         if (one !== null && one !== undefined && one !== "" && one !== false) {

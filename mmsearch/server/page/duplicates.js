@@ -2,7 +2,7 @@
 
 /** @import {State} from "./navigation.js" */
 
-import { IndexApi } from "./api.js";
+import { IndexApi, viewable } from "./api.js";
 import { announce, copyText } from "./lib/announce.js";
 import { byId, h, icon } from "./lib/dom.js";
 import { counted, date, folderName, number, size } from "./lib/format.js";
@@ -202,7 +202,7 @@ function fileView(file, label, api) {
       "a",
       {
         class: "copy-picture",
-        href: api.url(`assets/${file.asset}/media`),
+        href: viewable(api.url(`assets/${file.asset}/media`), file.path),
         target: "_blank",
         rel: "noopener",
         "aria-label": `Open ${name}`,

@@ -90,8 +90,14 @@ class Page {
   }
 
   get #api() {
-    const fallback = this.#indexes.find((one) => one.default) ?? this.#indexes[0];
-    return new IndexApi(this.#state.index || fallback?.name || "default");
+    return new IndexApi(this.#state.index || this.#index?.name || "default");
+  }
+
+  /** The index that is shown; undefined before the server has told of it. */
+  get #index() {
+    const { index } = this.#state;
+    const isShown = (/** @type {IndexSummary} */ one) => (index ? one.name === index : one.default);
+    return this.#indexes.find(isShown) ?? (index ? undefined : this.#indexes[0]);
   }
 
   start() {
@@ -220,8 +226,11 @@ class Page {
         if (!isOther()) this.#busy(false);
       }
       if (isOther()) return;
-      this.#parts =
-        isStart(state) || list.first?.heard ? [] : partsOf(state.q, list.first?.understood);
+      if (list.first?.heard) {
+        this.#heard(list.first.heard);
+        return;
+      }
+      this.#parts = isStart(state) ? [] : partsOf(state.q, list.first?.understood);
       this.#box.showParts(this.#parts, list.first?.understood?.notices);
       this.#chips(state.q, this.#parts, file);
       this.#facets.show(state.q, this.#parts);
@@ -229,12 +238,19 @@ class Page {
     });
   }
 
+  /** What a recording says is the query: to be seen, mended, filtered, and gone back to. @param {string} said */
+  #heard(said) {
+    this.#navigation.go({ q: said, picture: "" }, { replace: true });
+    toast(`Heard: “${said}”`);
+  }
+
   /** @param {HitList} list */
   #showHits(list) {
     const state = this.#state;
     byId("message").replaceChildren();
     if (!list.hits.length) {
-      if (isStart(state)) this.#empty(messages.nothingIndexed(this.#api.name));
+      if (isStart(state) || this.#index?.assets === 0)
+        this.#empty(messages.nothingIndexed(this.#api.name));
       else if (list.hidden)
         this.#empty(messages.nothingAnswers(list.hidden, () => this.#navigation.go({ all: true })));
       else {

@@ -3,14 +3,15 @@
 /** @import {Hit} from "../types.js" */
 /** @import {Stage} from "./stage.js" */
 
-import { here, IndexApi } from "../api.js";
+import { here, IndexApi, viewable } from "../api.js";
 import { announce, copyText, toast } from "../lib/announce.js";
-import { byId, h, icon, put } from "../lib/dom.js";
+import { breakable, byId, h, icon, put } from "../lib/dom.js";
+import { isShownByBrowsers } from "../lib/format.js";
 import { filterText } from "../query/text.js";
-import { describe } from "../results/tile.js";
+import { describe, isTimed } from "../results/tile.js";
 import { factList } from "./facts.js";
 import { heatMap, wordEffects } from "./heat.js";
-import { followPlayer, itemTexts } from "./moments.js";
+import { followPlayer, itemTexts, reveal } from "./moments.js";
 import { placeView } from "./place.js";
 import { jump, stage } from "./stage.js";
 
@@ -167,23 +168,7 @@ export class Detail {
       explain.setAttribute("aria-pressed", "false");
       put(place, explain);
     }
-    if (hit.media) {
-      put(
-        place,
-        h(
-          "a",
-          {
-            class: "button",
-            href: here(hit.media),
-            target: "_blank",
-            rel: "noopener",
-            title: "Open the file itself",
-          },
-          icon("open"),
-          "Original",
-        ),
-      );
-    }
+    put(place, ...originals(hit));
     return place;
   }
 
@@ -197,7 +182,9 @@ export class Detail {
       h(
         "ul",
         { class: "paths" },
-        ...hit.copies.map((copy) => h("li", { class: "path", title: copy.path }, copy.path)),
+        ...hit.copies.map((copy) =>
+          h("li", { class: "path", title: copy.path }, ...breakable(copy.path)),
+        ),
       ),
     );
   }
@@ -213,8 +200,7 @@ export class Detail {
       const texts = itemTexts(found.items, hit.item, player && ((at) => jump(player, at)));
       if (!texts) return;
       byId("detail-texts").replaceChildren(texts);
-      const current = texts.querySelector("[aria-current]");
-      current?.scrollIntoView({ block: "nearest" });
+      reveal(texts.querySelector("[aria-current]"));
       if (player) followPlayer(player, texts, (said) => this.#say(said));
     });
     const isSeen = hit.modality === "image" || hit.modality === "frame";
@@ -222,7 +208,8 @@ export class Detail {
       isSeen &&
       api.similar(hit.item, SIMILAR, signal).then(({ hits }) => {
         if (signal.aborted) return;
-        put(byId("detail-similar"), this.#strip(hits.filter((one) => one.asset !== hit.asset)));
+        const same = new Set([hit, ...hit.copies].map((one) => one.asset));
+        put(byId("detail-similar"), this.#strip(hits.filter((one) => !same.has(one.asset))));
       });
     await Promise.allSettled([asset, similar]); // the view is of use without them
   }
@@ -340,4 +327,25 @@ export class Detail {
     event.stopPropagation();
     does[event.key]();
   }
+}
+
+/** Links to the file itself, and to a JPEG of what browsers do not show. @param {Hit} hit */
+function originals(hit) {
+  if (!hit.media) return [];
+  /** @param {string} label @param {string} title @param {string} href */
+  const link = (label, title, href) =>
+    h(
+      "a",
+      { class: "button", href, target: "_blank", rel: "noopener", title },
+      icon("open"),
+      label,
+    );
+  const media = here(hit.media);
+  const isPhoto = hit.thumbnail && !isTimed(hit);
+  if (!isPhoto || isShownByBrowsers(hit.path))
+    return [link("Original", "Open the file itself", media)];
+  return [
+    link("As JPEG", "Browsers do not show the file itself", viewable(hit.media, hit.path)),
+    link("Download", "Store the file itself", `${media}?download=true`),
+  ];
 }

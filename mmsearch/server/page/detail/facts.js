@@ -1,6 +1,6 @@
 /** What a file tells about itself; facts that can be searched by are links to that search. */
 
-import { h } from "../lib/dom.js";
+import { breakable, h } from "../lib/dom.js";
 import { clock, date, folderName, languageName, number, percent, size } from "../lib/format.js";
 import { filterText } from "../query/text.js";
 
@@ -47,6 +47,6 @@ function link(shown, key, value, search) {
   return h(
     "button",
     { type: "button", class: "link", title: `Search ${filter}`, onclick: () => search(filter) },
-    shown,
+    ...breakable(shown),
   );
 }

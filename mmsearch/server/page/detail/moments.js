@@ -55,6 +55,14 @@ function entry(item, isCurrent, onJump) {
   );
 }
 
+/** Scrolls the list, and nothing around it, to a moment. @param {Element | null} moment */
+export function reveal(moment) {
+  const list = moment?.closest(".moments");
+  if (!moment || !list) return;
+  const below = moment.getBoundingClientRect().bottom - list.getBoundingClientRect().bottom;
+  if (below > 0) list.scrollTop += below;
+}
+
 /**
  * Marks the moment that is playing, and calls with its text.
  *

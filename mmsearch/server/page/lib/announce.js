@@ -7,10 +7,12 @@ const SHOWN_FOR = 5000; // ms
 /**
  * Says something to those who do not see the page.
  *
+ * An open dialog has a live region of its own: what lies outside of it is inert, and not read.
+ *
  * @param {string} message
  */
 export function announce(message) {
-  const region = byId("announcement");
+  const region = document.querySelector("dialog[open] .announcement") ?? byId("announcement");
   // Twice the same text in a row would not be read again.
   region.textContent = region.textContent === message ? `${message}\u00a0` : message;
 }

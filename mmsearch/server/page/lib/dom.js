@@ -52,6 +52,16 @@ export function put(parent, ...children) {
 }
 
 /**
+ * A path that lines break in after its slashes, and that is copied as it is.
+ *
+ * @param {string} path
+ * @returns {Child[]}
+ */
+export function breakable(path) {
+  return path.split(/(?<=[\\/])/u).flatMap((part) => [part, h("wbr")]);
+}
+
+/**
  * An SVG element.
  *
  * @template {keyof SVGElementTagNameMap} T

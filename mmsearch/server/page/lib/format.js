@@ -78,6 +78,14 @@ export function fileName(path) {
   return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 }
 
+/** Photos that every browser shows as they are; HEIC, TIFF, camera RAW and others are not. */
+const SHOWN = /\.(jpe?g|jpe|jfif|jif|mpo|a?png|webp|avifs?|gif|bmp|dib)$/iu;
+
+/** Whether browsers show a photo as it is, judged by its name. @param {string} path */
+export function isShownByBrowsers(path) {
+  return SHOWN.test(path);
+}
+
 /** What stands before it. @param {string} path */
 export function folderName(path) {
   return path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"), 0));

@@ -3,6 +3,7 @@
 /** @import {State} from "../navigation.js" */
 /** @import {Part} from "./understood.js" */
 
+import { isRecording } from "../api.js";
 import { h, icon, put } from "../lib/dom.js";
 import { without } from "./text.js";
 import { isPlain } from "./understood.js";
@@ -33,7 +34,7 @@ export function showChips(place, { q, parts, file, preview, state, thumbnail }, 
   const spans = parts.flatMap((part) => part.span ?? []);
   const chips = [];
   if (file) {
-    const name = file.type.startsWith("audio/") ? "What the recording says" : "This picture";
+    const name = isRecording(file) ? "What the recording says" : "This picture";
     chips.push(
       chip([preview ?? icon("sound"), h("span", {}, name)], "", `${name}, ${file.name}`, () =>
         go({ picture: "" }),

@@ -30,6 +30,10 @@ export class FacetMenus {
     for (const menu of /** @type {Menu[]} */ (Object.keys(KEYS))) {
       const panel = byId(`menu-${menu}`);
       const button = byId(`open-${menu}`);
+      panel.addEventListener("beforetoggle", () => {
+        // What was counted before is of another query.
+        panel.replaceChildren(h("p", { class: "menu-note" }, "Counting…"));
+      });
       panel.addEventListener("toggle", (event) => {
         const open = /** @type {ToggleEvent} */ (event).newState === "open";
         button.setAttribute("aria-expanded", String(open));
@@ -66,7 +70,6 @@ export class FacetMenus {
   /** @param {Menu} menu @param {HTMLElement} panel @param {HTMLElement} button */
   async #open(menu, panel, button) {
     place(panel, button);
-    panel.replaceChildren(h("p", { class: "menu-note" }, "Counting…"));
     const rest = this.#rest(menu);
     try {
       const facets = await this.api().facets(rest);

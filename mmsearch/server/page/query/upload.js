@@ -5,6 +5,7 @@
  * hundred pixels. So they are also small enough to be kept as long as the tab, for going back.
  */
 
+import { isRecording } from "../api.js";
 import { h } from "../lib/dom.js";
 
 const LONGEST = 768; // pixels that a picture is sent with
@@ -14,11 +15,12 @@ const PREFIX = "mmsearch.picture.";
 /** @type {Map<string, File>} what cannot be kept as text lasts as long as the page */
 const files = new Map();
 
-/** Whether a file may be searched by. @param {{type: string, name?: string}} file */
+/** Whether a file may be searched by. @param {File} file */
 export function isSearchable(file) {
   return (
-    /^(image|audio)\//u.test(file.type) ||
-    /\.(heic|heif|raw|dng|nef|cr2|arw)$/iu.test(file.name ?? "")
+    file.type.startsWith("image/") ||
+    isRecording(file) ||
+    /\.(heic|heif|raw|dng|nef|cr2|arw)$/iu.test(file.name)
   );
 }
 
@@ -30,7 +32,7 @@ export function isSearchable(file) {
  */
 export async function take(file) {
   const id = `${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
-  const small = file.type.startsWith("audio/") ? null : await smaller(file);
+  const small = isRecording(file) ? null : await smaller(file);
   files.set(id, small ?? file);
   if (small) keep(id, small.name, await asText(small));
   return id;
@@ -49,7 +51,7 @@ export async function recallFile(id) {
 
 /** A small view of a file to search by. @param {File} file */
 export function preview(file) {
-  if (file.type.startsWith("audio/")) return null;
+  if (isRecording(file)) return null;
   const address = URL.createObjectURL(file);
   const picture = h("img", { class: "picture-preview", src: address, alt: "", draggable: false });
   const release = () => URL.revokeObjectURL(address);

@@ -71,12 +71,12 @@ export function noHits(isFiltered, onUnfilter) {
     : message("search", "No hits", ["Try other words, fewer of them, or without quotation marks."]);
 }
 
-/** The browser no longer has the picture that the address speaks of. @param {() => void} onStart */
+/** The browser no longer has the file that the address speaks of. @param {() => void} onStart */
 export function pictureForgotten(onStart) {
   return message(
     "camera",
-    "The picture is no longer here",
-    ["Pictures to search by are kept as long as a tab is open. Drop, paste or pick it again."],
+    "The picture or recording is no longer here",
+    ["What you search by is kept as long as a tab is open. Drop, paste or pick it again."],
     [button("Start afresh", onStart)],
   );
 }

@@ -2,7 +2,7 @@
 
 /** @import {State} from "../navigation.js" */
 
-import { IndexApi } from "../api.js";
+import { IndexApi, isRecording } from "../api.js";
 import { recallFile } from "../query/upload.js";
 import { HitList } from "./hits.js";
 
@@ -46,7 +46,7 @@ export class Searches {
 /** @param {State} state @param {IndexApi} api @param {number} k @param {number} offset @param {AbortSignal} signal */
 async function fetchPart(state, api, k, offset, signal) {
   const file = await recallFile(state.picture);
-  const isSpoken = file?.type.startsWith("audio/"); // a question of its own
+  const isSpoken = file && isRecording(file); // a question of its own
   const asked = {
     q: isSpoken ? "" : isStart(state) ? EVERYTHING : state.q.trim(),
     k,

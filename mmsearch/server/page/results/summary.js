@@ -24,10 +24,9 @@ export function found(list, state) {
  */
 export function showSummary(list, state, onAll) {
   const took = Math.max(1, Math.round(list.first?.took_ms ?? 0));
-  const heard = list.first?.heard ? `Heard: “${list.first.heard}” · ` : "";
   byId("summary").textContent = isStart(state)
     ? `${found(list, state)}, the newest first`
-    : `${heard}${found(list, state)} · ${took} ms`;
+    : `${found(list, state)} · ${took} ms`;
 
   const end = byId("end");
   const isCut = !state.all && list.hidden > 0;

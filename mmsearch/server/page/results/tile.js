@@ -122,7 +122,7 @@ function card(hit) {
 function badges(hit) {
   const made = [];
   if (isTimed(hit)) {
-    const at = hit.start || hit.duration; // a moment, or all of it
+    const at = hit.start !== null && hit.start >= 1 ? hit.start : hit.duration; // or all of it
     made.push(h("span", { class: "badge" }, icon("play"), at && clock(at)));
   }
   if (hit.copies.length) {
