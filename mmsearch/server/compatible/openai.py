@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from mmsearch.encoders.base import DualEncoder, Embeddings
 from mmsearch.errors import EncoderError, QueryError
 from mmsearch.library import Index
+from mmsearch.media.text import without_surrogates
 from mmsearch.server.compatible.embedding import content_of, embed_image, encoder_of, is_data_url
 from mmsearch.server.compatible.route import route_with_errors
 from mmsearch.server.errors import refusals
@@ -247,7 +248,7 @@ def _inputs(given: str | list[str] | list[int] | list[list[int]]) -> list[str]:
             raise InputError(f"input[{number}] is empty.", param="input")
         if len(text) > _LONGEST_TEXT and not is_data_url(text):
             raise InputError(f"input[{number}] is too long to be one text.", param="input")
-    return texts
+    return [one if is_data_url(one) else without_surrogates(one) for one in texts]
 
 
 def _embedded(encoder: DualEncoder, inputs: list[str], max_megapixels: float) -> Embeddings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,9 @@ import openai
 import pytest
 
 import mmsearch
+from mmsearch.encoders.base import Embeddings
+from mmsearch.testing import TinyEncoder
+from tests.server.calls import calling
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +135,19 @@ def test_a_body_that_is_no_request_is_told_in_openais_shape(url: str, body: byte
 
 def test_a_long_text_is_cut_as_everywhere(client: openai.OpenAI, model: str) -> None:
     assert len(client.embeddings.create(model=model, input="red " * 5000).data) == 1
+
+
+class Strict(TinyEncoder):
+    """Takes no halves of characters, as most tokenizers."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        for text in texts:
+            text.encode()
+        return super().encode_texts(texts)
+
+
+def test_halves_of_characters_reach_no_encoder(colours: mmsearch.Index) -> None:
+    body = r'{"model": "photos", "input": "red \ud800"}'
+    with mmsearch.open(colours.path, encoder=Strict()) as index, calling(index) as client:
+        headers = {"Content-Type": "application/json"}
+        assert client.post("/v1/embeddings", content=body, headers=headers).status_code == 200
