@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -145,16 +148,26 @@ def serve(
 
         def listening(url: str) -> None:
             announce(url)
-            _tell(url, token)
+            if json:
+                _show_started(url, os.getpid(), token)
+            else:
+                _tell(url, token, logged=log_format is LogFormat.JSON)
 
         run(opened, options, listening=listening)
 
 
-def _tell(url: str, token: str | None) -> None:
-    note(f"mmsearch serves {url}")
+def _tell(url: str, token: str | None, *, logged: bool) -> None:
+    """Says where the server is; ``logged`` where standard error is read by a program."""
+    say = logging.getLogger("mmsearch.server").info if logged else note
+    say(f"mmsearch serves {url}")
     if token is not None:
-        note(f"The token is {token}")
-    note("Ctrl-C ends it.")
+        say(f"The token is {token}")
+    say("Ctrl-C ends it.")
+
+
+def _show_started(url: str, pid: int, token: str | None) -> None:
+    show_json({"url": url, "pid": pid, "token": token})
+    sys.stdout.flush()  # whoever reads it waits for it, and this process goes on
 
 
 def _start(arguments: list[str], settings: Settings, token: str | None, *, json: bool) -> None:
@@ -162,7 +175,7 @@ def _start(arguments: list[str], settings: Settings, token: str | None, *, json:
 
     server = start(arguments, log=settings.cache / "serve.log", token=token)
     if json:
-        show_json({"url": f"{server.url}/", "pid": server.pid})
+        _show_started(f"{server.url}/", server.pid, token)
         return
     note(f"mmsearch serves {server.url}/ in the background")
     if token is not None:
