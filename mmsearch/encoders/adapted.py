@@ -152,6 +152,10 @@ class Heads:
         rows = encoded.embeddings if self.text is None else self.text(encoded)
         return rows if self.banks is None else normalised_texts(rows, self.banks.texts)
 
+    def texts_of(self, embeddings: Embeddings) -> Embeddings:
+        """Embeddings of texts, from those of a base that shows no features."""
+        return self.texts(Encoded(embeddings, embeddings))
+
     def revision(self, base: str) -> str:
         """Names these heads on top of a base with this id: 12 hexadecimal digits."""
         digest = hashlib.sha256(base.encode("utf-8", "surrogatepass"))
@@ -182,6 +186,16 @@ class AdaptedEncoder:
         self._base = base
         self._heads = heads
         self._identity = EncoderIdentity(spec, name, revision, base.transform)
+
+    @property
+    def base(self) -> DualEncoder:
+        """The encoder that was adapted."""
+        return self._base
+
+    @property
+    def heads(self) -> Heads:
+        """What was learnt."""
+        return self._heads
 
     @property
     def identity(self) -> EncoderIdentity:

@@ -29,6 +29,7 @@ from mmsearch.settings import load_settings
 if TYPE_CHECKING:
     import torch
 
+    from mmsearch.encoders.adapted import AdaptedEncoder
     from mmsearch.encoders.engines.streams import Streams
 
 _BATCH_ON_CPU = 32
@@ -292,11 +293,11 @@ class OpenClipEncoder:
         """The part of open_clip's configuration that describes the text tower."""
         return self._architecture.text_config
 
-    def export_texts(self, folder: Path) -> None:
+    def export_texts(self, folder: Path, adapted: AdaptedEncoder | None = None) -> None:
         """Writes the text tower for queries without torch: see `mmsearch.encoders.text_onnx`."""
         from mmsearch.encoders.text_onnx.export import export
 
-        export(self, folder)
+        export(self, folder, adapted)
 
     def tokenize(self, texts: Sequence[str]) -> torch.Tensor:
         """The tokens that the model takes: int64, shape (n, context length), on its device."""

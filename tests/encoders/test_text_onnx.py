@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,13 @@ from hypothesis import strategies as st
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
 import mmsearch
+from mmsearch.encoders.adapted import (
+    AdaptedEncoder,
+    AffineMap,
+    HeadInput,
+    Heads,
+    ResidualHead,
+)
 from mmsearch.encoders.open_clip import OpenClipEncoder
 from mmsearch.encoders.registry import load
 from mmsearch.encoders.text_onnx import bpe, clean
@@ -376,3 +384,57 @@ class TestIndex:
         assert TowerPlaces.of(encoder.id, tmp_path).open() is None
         opened = open_for_queries(encoder.identity, tmp_path, dim=encoder.dim)
         assert isinstance(opened, TinyEncoder)
+
+
+class TestAdapted:
+    @pytest.fixture
+    def adapted(self, tiny: str, tiny_file: Path, photos: Path, tmp_path: Path) -> Any:
+        """An index of an encoder with heads on top of an open_clip model."""
+        base = load(f"{tiny}:{tiny_file}", device="cpu")
+        random = np.random.default_rng(1)
+
+        def head() -> ResidualHead:
+            shape = (base.dim, base.dim)
+            weight = random.normal(size=shape).astype(np.float32) * np.float32(0.1)
+            return ResidualHead(
+                HeadInput.EMBEDDINGS, AffineMap(weight, np.zeros(base.dim, np.float32))
+            )
+
+        heads = Heads(head(), head())
+        encoder = AdaptedEncoder(
+            base, heads, spec="mine", name="mine", revision=heads.revision(base.id)
+        )
+        with mmsearch.create(tmp_path / "adapted", model=encoder) as index:
+            index.add(photos)
+        return encoder
+
+    def test_its_queries_do_without_the_base(self, adapted: AdaptedEncoder, tmp_path: Path) -> None:
+        with mmsearch.open(tmp_path / "adapted") as index:  # "mine" cannot be loaded
+            found = index.encoder.encode_texts(TEXTS)
+            assert isinstance(index.encoder, TextFirstEncoder)
+            assert len(index.search("something red")) == 3
+        assert near(found, adapted.encode_texts(TEXTS))
+        assert not near(found, adapted.base.encode_texts(TEXTS))
+        assert TowerPlaces.of(adapted.id, tmp_path / "adapted").is_complete()
+        assert not TowerPlaces.of(adapted.base.id, tmp_path / "adapted").is_complete()
+
+
+def test_another_encoder_takes_the_tower_of_the_one_before_away(
+    index: Path, tmp_path: Path
+) -> None:
+    with mmsearch.open(index, device="cpu") as opened:
+        opened.reencode(TinyEncoder())
+        assert len(opened.search("red")) == 3
+
+    assert towers(index) == []
+
+
+def test_what_a_killed_export_left_is_cleared_away(tmp_path: Path) -> None:
+    old, new = tmp_path / ".text-old", tmp_path / ".text-new"
+    old.mkdir()
+    (old / "tower.bin").write_bytes(b"0")
+    os.utime(old, (0, 0))
+    new.mkdir()
+    keep_text_tower(TinyEncoder(), tmp_path)
+
+    assert list(tmp_path.iterdir()) == [new]  # another process is at work on it

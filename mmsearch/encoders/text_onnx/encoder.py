@@ -17,7 +17,7 @@ from mmsearch.encoders.base import (
     Regions,
     encode_regions,
 )
-from mmsearch.encoders.text_onnx.kept import TextExporter, TowerPlaces, keep_text_tower
+from mmsearch.encoders.text_onnx.kept import TowerPlaces, can_export, keep_text_tower
 from mmsearch.encoders.text_onnx.tower import TextTower
 
 _log = logging.getLogger("mmsearch.encoders")
@@ -125,7 +125,7 @@ def open_for_queries(
     if tower is not None:
         return TextFirstEncoder(identity, dim, tower, lambda: reopen(identity, device=device))
     encoder = reopen(identity, device=device)
-    if isinstance(encoder, TextExporter) and places.may_export():
+    if can_export(encoder) and places.may_export():
         _log.warning(
             "The text tower of %s is exported once, so that later queries do without torch.",
             encoder.id,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import onnx
 import torch
 from torch import nn
 
+from mmsearch.encoders.adapted import HEADS, save_heads
 from mmsearch.encoders.background import background_texts
 from mmsearch.encoders.base import Embeddings
 from mmsearch.encoders.text_onnx import bpe, graph, module
@@ -32,6 +34,7 @@ from mmsearch.encoders.text_onnx.tower import (
 from mmsearch.errors import EncoderError, MmsearchError
 
 if TYPE_CHECKING:
+    from mmsearch.encoders.adapted import AdaptedEncoder
     from mmsearch.encoders.open_clip import OpenClipEncoder
     from mmsearch.encoders.tokenizer import Tokenizer
 
@@ -60,12 +63,15 @@ _ODD = (
 )
 
 
-def export(encoder: OpenClipEncoder, folder: Path) -> Description:
+def export(
+    encoder: OpenClipEncoder, folder: Path, adapted: AdaptedEncoder | None = None
+) -> Description:
     """Writes a text tower into an empty folder, in the smallest form that keeps what it finds.
 
     Args:
         encoder: whose tower.
         folder: where to.
+        adapted: whose tower it is then, with this encoder as its base.
 
     Raises:
         EncoderError: the architecture cannot be exported, or comes out different.
@@ -85,9 +91,12 @@ def export(encoder: OpenClipEncoder, folder: Path) -> Description:
         with torch.inference_mode():
             features = [whole(part) for part in torch.split(tokens, _BATCH)]
         expected = _unit(torch.cat(features).numpy())
+        if adapted is not None:
+            save_heads(folder / HEADS, replace(adapted.heads, image=None))
+            expected = adapted.heads.texts_of(expected)
         _to_onnx(lean or whole, tokens[:2], path, any_length=short)
         del whole, lean
-        return _smallest(encoder, folder, path, described, texts, expected)
+        return _smallest(adapted or encoder, folder, path, described, texts, expected)
     except (OSError, MmsearchError):
         raise
     except Exception as error:  # torch's exporter, onnxruntime and others raise whatever they meet
@@ -97,7 +106,7 @@ def export(encoder: OpenClipEncoder, folder: Path) -> Description:
 
 
 def _smallest(
-    encoder: OpenClipEncoder,
+    encoder: OpenClipEncoder | AdaptedEncoder,
     folder: Path,
     path: Path,
     described: dict[str, Any],
@@ -110,11 +119,13 @@ def _smallest(
         if store is not None:
             store(exported)
         _save(exported, folder)
-        candidate = Description(encoder.id, encoder.dim, precision, described, parity)
+        candidate = Description(
+            encoder.id, encoder.dim, precision, described, parity, (folder / HEADS).is_file()
+        )
         parity = compare(expected, TextTower(folder, candidate)(texts))
         _log.debug("The text tower of %s as %s: %s", encoder.id, precision, parity)
         if parity.least >= _LEAST and parity.mean >= _MEAN and parity.recall >= _RECALL:
-            description = Description(encoder.id, encoder.dim, precision, described, parity)
+            description = replace(candidate, parity=parity)
             description.save(folder)
             return description
     raise EncoderError(f"it comes out different: {parity}")

@@ -12,29 +12,40 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from mmsearch.encoders.base import DualEncoder
 from mmsearch.encoders.text_onnx.tower import DESCRIPTION, FORMAT, Description, TextTower
 from mmsearch.errors import EncoderError, WeightsError
 from mmsearch.settings import load_settings
 
+if TYPE_CHECKING:
+    from mmsearch.encoders.adapted import AdaptedEncoder
+
 _log = logging.getLogger("mmsearch.encoders")
 
 _UNSUPPORTED = "unsupported.json"
+_UNFINISHED = ".text-"  # how folders are called until they are complete
+_STALE = 3600.0  # seconds after which nobody is at work on one any more
 
 
 @runtime_checkable
 class TextExporter(DualEncoder, Protocol):
     """A dual encoder whose text tower can be exported."""
 
-    def export_texts(self, folder: Path) -> None:
+    def export_texts(self, folder: Path, adapted: AdaptedEncoder | None = None) -> None:
         """Writes the text tower into an empty folder.
+
+        Args:
+            folder: where to.
+            adapted: whose tower it is then, with this encoder as its base.
 
         Raises:
             EncoderError: it cannot be exported, or comes out different.
@@ -100,12 +111,14 @@ def keep_text_tower(encoder: DualEncoder, index: Path) -> None:
         index: its directory.
     """
     places = TowerPlaces.of(encoder.id, index)
-    if not isinstance(encoder, TextExporter) or places.is_complete() or not places.may_export():
+    _forget_others(places.index)
+    write = _writer(encoder)
+    if write is None or places.is_complete() or not places.may_export():
         return
     try:
         cached = Description.load(places.cache)
         if cached is None or cached.encoder != encoder.id:
-            _export(encoder, places.cache)
+            _export(write, places.cache)
     except EncoderError as error:
         _log.warning(
             "Every query of this index loads torch, which takes seconds: the text tower of %s "
@@ -124,9 +137,25 @@ def keep_text_tower(encoder: DualEncoder, index: Path) -> None:
         _log.debug("The text tower stays in the cache alone: %s", error)
 
 
-def _export(encoder: TextExporter, folder: Path) -> None:
+def can_export(encoder: DualEncoder) -> bool:
+    """Whether queries by an encoder need torch as long as its text tower is not exported."""
+    return _writer(encoder) is not None
+
+
+def _export(write: Callable[[Path], None], folder: Path) -> None:
     with _replacing(folder) as unfinished:
-        encoder.export_texts(unfinished)
+        write(unfinished)
+
+
+def _writer(encoder: DualEncoder) -> Callable[[Path], None] | None:
+    """Writes the text tower of an encoder; None for encoders that need no torch."""
+    from mmsearch.encoders.adapted import AdaptedEncoder
+
+    if isinstance(encoder, TextExporter):
+        return encoder.export_texts
+    if isinstance(encoder, AdaptedEncoder) and isinstance(encoder.base, TextExporter):
+        return partial(encoder.base.export_texts, adapted=encoder)
+    return None
 
 
 def _share(source: Path, folder: Path) -> None:
@@ -136,16 +165,29 @@ def _share(source: Path, folder: Path) -> None:
                 os.link(path, unfinished / path.name)
             except OSError:  # another file system, or one without hard links
                 shutil.copyfile(path, unfinished / path.name)
-    for other in folder.parent.glob("text-*"):  # of an encoder that the index had before
+
+
+def _forget_others(folder: Path) -> None:
+    """Deletes towers of encoders that an index had before, and what a killed export has left."""
+    for other in folder.parent.glob("text-*"):
         if other != folder and (other / DESCRIPTION).is_file():
             shutil.rmtree(other, ignore_errors=True)
+    _clear_unfinished(folder.parent)
+
+
+def _clear_unfinished(parent: Path) -> None:
+    for left in parent.glob(f"{_UNFINISHED}*"):
+        with suppress(OSError):  # another process was first
+            if time.time() - left.stat().st_mtime > _STALE:
+                shutil.rmtree(left)
 
 
 @contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
     """A folder to fill that then takes the place of another one, whole or not at all."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".text-", dir=folder.parent))
+    _clear_unfinished(folder.parent)
+    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
     try:
         yield unfinished
         for path in unfinished.iterdir():

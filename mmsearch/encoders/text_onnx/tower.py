@@ -6,13 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmsearch.encoders.base import Embeddings
 from mmsearch.encoders.text_onnx.tokens import load_tokens
 from mmsearch.errors import WeightsError
+
+if TYPE_CHECKING:
+    from mmsearch.encoders.adapted import Heads
 
 DESCRIPTION = "tower.json"
 GRAPH = "tower.onnx"
@@ -51,6 +54,8 @@ class Description:
         precision: what the weights are stored as: ``int8``, ``float16`` or ``float32``.
         tokens: the tokenizer: see `mmsearch.encoders.text_onnx.tokens.load_tokens`.
         parity: how near it comes to torch.
+        is_adapted: whether the text head of an adapted encoder follows: see
+            `mmsearch.encoders.adapted`.
     """
 
     encoder: str
@@ -58,6 +63,7 @@ class Description:
     precision: str
     tokens: dict[str, Any]
     parity: Parity
+    is_adapted: bool = False
 
     def save(self, folder: Path) -> None:
         """Writes the description into a folder."""
@@ -95,6 +101,7 @@ class TextTower:
         import onnxruntime
 
         self._dim = description.dim
+        self._heads = _heads(folder) if description.is_adapted else None
         self.tokens = load_tokens(folder, description.tokens)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -115,11 +122,19 @@ class TextTower:
         Returns:
             float32, shape (n, dim), rows of unit length.
         """
+        if not texts:
+            return np.empty((0, self._dim), dtype=np.float32)
         parts = [
             self._session.run([OUTPUT], {INPUT: self.tokens(texts[at : at + _BATCH])})[0]
             for at in range(0, len(texts), _BATCH)
         ]
-        found = np.concatenate(parts) if parts else np.empty((0, self._dim), dtype=np.float32)
+        found = np.concatenate(parts)
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
         embeddings: Embeddings = (found / np.maximum(lengths, 1e-12)).astype(np.float32)
-        return embeddings
+        return embeddings if self._heads is None else self._heads.texts_of(embeddings)
+
+
+def _heads(folder: Path) -> Heads:
+    from mmsearch.encoders import adapted  # which most queries do without
+
+    return adapted.load_heads(folder / adapted.HEADS)
