@@ -525,5 +525,5 @@ def failed(index: mmsearch.Index) -> set[str]:
     return {str(failure.path) for failure in index.status().failed}
 
 
-TestAnyHistory = AnyHistory.TestCase
-TestAnyHistory.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestAnyHistory = pytest.mark.slow(AnyHistory.TestCase)
+TestAnyHistory.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
