@@ -1,9 +1,10 @@
 """torch, with an image tower's layers rewritten as the CPU runs them fastest.
 
 torch's eager layers spend time on more than matrix products: weights are put in order for oneDNN in
-each call, biases and GELU are passes of their own over memory. Here weights are ordered once, biases and GELU are applied while the product
-is still in registers (oneDNN's post-operations), and attention over few tokens is two batched
-products. It is what torch.compile makes of the products, without compiling anything.
+each call, biases and GELU are passes of their own over memory. Here weights are ordered once, and
+biases and GELU are applied while the product is in registers (oneDNN's post-operations);
+attention over few tokens is two batched products. It is what torch.compile makes of the products,
+without compiling anything.
 """
 
 from __future__ import annotations
