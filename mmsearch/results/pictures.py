@@ -6,6 +6,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from mmsearch.errors import NothingToIndexError
+from mmsearch.items import Modality
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
 
@@ -42,13 +43,25 @@ def picture_of(
     try:
         return thumbnail(
             hit.path,
-            time=(hit.start or 0.0) if kind_of(hit.path.name) is MediaKind.VIDEO else None,
+            time=_moment(hit) if kind_of(hit.path.name) is MediaKind.VIDEO else None,
             size=size,
             encoding=Encoding.WEBP if web else Encoding.JPEG,
             max_megapixels=max_megapixels,
         )
     except NothingToIndexError:  # sound alone, in a video's container
         return None
+
+
+def seen_at(modality: Modality, start: float, end: float | None) -> float:
+    """The second of a video that shows an item best, which is not always its first.
+
+    A scene begins in a transition at times, so its middle stands for it.
+    """
+    return (start + end) / 2 if modality is Modality.FRAME and end is not None else start
+
+
+def _moment(hit: Hit) -> float:
+    return 0.0 if hit.start is None else seen_at(hit.modality, hit.start, hit.end)
 
 
 def as_data_url(picture: bytes) -> str:

@@ -16,6 +16,7 @@ from mmsearch.media.files import changed_ns, content_hash
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.media.thumbnail import Encoding, thumbnail
 from mmsearch.media.thumbnail_cache import ThumbnailCache, ThumbnailKey
+from mmsearch.results.pictures import seen_at
 from mmsearch.server.files import gone
 from mmsearch.server.refusal import Refusal
 
@@ -74,9 +75,7 @@ def _moment(reader: CatalogReader, asset: AssetRecord, item: ItemRecord | None) 
         item = min(frames, key=lambda one: one.start or 0.0, default=None)
     if item is None or item.start is None:
         return (asset.info.duration or 0.0) * _POSTER
-    if item.modality is Modality.FRAME and item.end is not None:
-        return (item.start + item.end) / 2  # a scene begins in a transition at times
-    return item.start
+    return seen_at(item.modality, item.start, item.end)
 
 
 class Thumbnailer:

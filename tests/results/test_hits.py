@@ -87,12 +87,20 @@ def test_moments_in_videos_show_what_is_seen_then(tmp_path: Path) -> None:
     scenes = [(Image.new("RGB", (320, 240), colour), 2.0) for colour in ("red", "blue")]
     video = film(tmp_path / "two.mp4", scenes)
 
-    shown = Shown(Hits([hit(video, modality=Modality.FRAME, start=2.5, end=64.0)])._repr_html_())
+    shown = Shown(
+        Hits(
+            [
+                hit(video, modality=Modality.TRANSCRIPT, text="Blue!", start=2.5, end=64.0),
+                hit(video, modality=Modality.FRAME, start=1.5, end=3.9),  # begins in a transition
+            ]
+        )._repr_html_()
+    )
 
-    with picture_in(shown.of("img")[0]["src"]) as picture:
-        red, _, blue = picture.convert("RGB").getpixel((100, 100))
-        assert blue > 200 > 60 > red
-    assert shown.texts == ["97%", "two.mp4", "0:02-1:04"]
+    for image in shown.of("img"):
+        with picture_in(image["src"]) as picture:
+            red, _, blue = picture.convert("RGB").getpixel((100, 100))
+            assert blue > 200 > 60 > red
+    assert shown.texts == ["97%", "two.mp4", "0:02-1:04 “Blue!”", "97%", "two.mp4", "0:01-0:03"]
 
 
 def test_what_has_no_picture_says_what_it_is(tmp_path: Path) -> None:
