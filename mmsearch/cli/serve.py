@@ -141,6 +141,7 @@ def serve(
             opened[name] = stack.enter_context(mmsearch.open(path, device=settings.device))
             opened[name].max_megapixels = settings.max_megapixels
             opened[name].speech_model = settings.speech_model
+            opened[name].jobs = settings.jobs
         log_to_stderr(JsonLines() if log_format is LogFormat.JSON else Lines())
         announce = stack.enter_context(
             announced(opened, options, device=settings.device, background=detached)
