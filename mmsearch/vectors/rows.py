@@ -46,8 +46,7 @@ class Rows:
         self._saved_ids: NDArray[np.int64] = np.empty(0, np.int64)
         self._saved_rows: NDArray[np.float16] = np.empty((0, dim), ROW_DTYPE)
         self._file: _OpenFile | None = None
-        self._new_ids: list[NDArray[np.int64]] = []
-        self._new_rows: list[NDArray[np.float16]] = []
+        self._new: list[tuple[NDArray[np.int64], NDArray[np.float16]]] = []
 
     @classmethod
     def open(cls, folder: Path, name: str, count: int, dim: int) -> Rows:
@@ -66,25 +65,25 @@ class Rows:
     @property
     def unsaved(self) -> int:
         """How many rows are in memory alone."""
-        return sum(map(len, self._new_ids))
+        return sum(len(ids) for ids, _ in self._new)
 
     @property
     def ids(self) -> NDArray[np.int64]:
         """All ids, int64, ascending, shape (rows,)."""
-        if not self._new_ids:
+        if not self._new:
             return self._saved_ids
-        return np.concatenate([self._saved_ids, *self._new_ids])
+        return np.concatenate([self._saved_ids, *(ids for ids, _ in self._new)])
 
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.floating[Any]]) -> None:
         """Adds rows at the end; they are in memory until they are saved."""
         if len(ids):
-            self._new_ids.append(np.array(ids, np.int64))
-            self._new_rows.append(np.array(vectors, ROW_DTYPE, order="C"))
+            new = np.array(ids, np.int64), np.array(vectors, ROW_DTYPE, order="C")
+            self._new.append(new)
 
     def copy(self) -> Rows:
         """Others of the same content, to be added to and saved by themselves."""
         made = copy.copy(self)
-        made._new_ids, made._new_rows = list(self._new_ids), list(self._new_rows)
+        made._new = list(self._new)
         return made
 
     def blocks(self, first: int, last: int) -> Iterator[NDArray[np.float16]]:
@@ -122,14 +121,14 @@ class Rows:
         Raises:
             OSError: it could not be written.
         """
-        if not self._new_ids:
+        if not self._new:
             return
         name = self.name
         if not name or not self._ends_here(folder):
             name = secrets.token_hex(6)
             self._write(folder, name, "xb", self._all())
         else:
-            self._write(folder, name, "ab", zip(self._new_ids, self._new_rows, strict=True))
+            self._write(folder, name, "ab", iter(self._new))
         self._map(folder, name, len(self))
 
     def without(self, folder: Path, is_alive: NDArray[np.bool_]) -> Rows:
@@ -147,14 +146,16 @@ class Rows:
 
     def _all(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float16]]]:
         yield self._saved_ids, self._saved_rows
-        yield from zip(self._new_ids, self._new_rows, strict=True)
+        yield from self._new
 
     def _joined(self) -> list[NDArray[np.float16]]:
         """The new rows in one piece, if there are any."""
-        if len(self._new_rows) > 1:
-            self._new_rows = [np.concatenate(self._new_rows)]
-            self._new_ids = [np.concatenate(self._new_ids)]
-        return self._new_rows
+        new = self._new
+        if len(new) > 1:
+            ids, rows = zip(*new, strict=True)
+            # In one step: other searches, or a copy, may be at it too.
+            self._new = new = [(np.concatenate(ids), np.concatenate(rows))]
+        return [rows for _, rows in new]
 
     def _ends_here(self, folder: Path) -> bool:
         """Whether the files hold the saved rows and nothing that somebody else may have mapped."""
@@ -189,7 +190,7 @@ class Rows:
         if name and hasattr(os, "pread") and (self._file is None or name != self.name):
             self._file = _OpenFile(folder / f"{name}.rows")
         self.name, self.saved = name, count
-        self._new_ids, self._new_rows = [], []
+        self._new = []
 
 
 class _OpenFile:

@@ -378,6 +378,31 @@ def test_garbled_clusters_are_not_used_or_told(ivf: Path, at: int, flipped: int)
         assert len(scores) == 10
 
 
+def test_a_copy_made_while_another_thread_searches_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors = unit_rows(20)
+    store = store_of(vectors[:10])
+    store.add(np.arange(11, 21), vectors[10:])
+    copies: list[Store] = []
+    concatenate = np.concatenate
+
+    def copy_and_concatenate(arrays: list[np.ndarray]) -> np.ndarray:
+        with monkeypatch.context() as plain:
+            plain.setattr(np, "concatenate", concatenate)
+            copies.append(store.copy())
+        return concatenate(arrays)
+
+    monkeypatch.setattr(np, "concatenate", copy_and_concatenate)
+    store.vectors(np.array([3]))
+    monkeypatch.undo()
+
+    assert copies
+    for number, made in enumerate(copies):
+        kept = saved(made, tmp_path / str(number))
+        assert kept.agrees_with([(np.arange(1, 21), vectors)])
+
+
 def test_garbled_rows_are_told(tmp_path: Path) -> None:
     vectors, ids = unit_rows(50), np.arange(1, 51)
     store = saved(store_of(vectors), tmp_path)
