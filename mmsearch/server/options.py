@@ -12,7 +12,7 @@ from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
 
 DEFAULT_PORT = 8642
 
-_TOKEN = re.compile("[!-~]+")
+_TOKEN = re.compile("[!-~]([ -~]*[!-~])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,8 @@ class ServerOptions:
     def __post_init__(self) -> None:
         if self.token is not None and not _TOKEN.fullmatch(self.token):
             raise SettingsError(
-                "A token is made of letters, digits and signs of ASCII, without spaces, and is not "
-                "empty: others cannot be sent in a header."
+                "A token is made of letters, digits and signs of ASCII, is not empty, and neither "
+                "begins nor ends with a space: any other cannot be sent in a header."
             )
         if self.token is None and not is_loopback(self.host):
             raise SettingsError(

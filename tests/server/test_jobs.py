@@ -191,6 +191,7 @@ class SlowEncoder(TinyEncoder):
         return super().encode_images(pixels)
 
 
+@pytest.mark.slow
 def test_a_job_that_is_cancelled_keeps_what_it_committed(tmp_path: Path) -> None:
     for number in range(160):
         make_photo(tmp_path / "many" / f"{number:03}.png", (number % 256, number // 2, 9), (8, 8))

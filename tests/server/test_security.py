@@ -101,7 +101,7 @@ def test_a_token_is_demanded_of_all_that_tells_something(photo_index: mmsearch.I
         assert client.get("/healthz").status_code == 200
 
 
-@pytest.mark.parametrize("token", ["", " ", " secret", "two words", "geheimnisträger", "a\n"])
+@pytest.mark.parametrize("token", ["", " ", " secret", "secret ", "geheimnisträger", "a\n"])
 def test_a_token_that_no_header_can_hold_is_refused(token: str) -> None:
     with pytest.raises(SettingsError, match="token"):
         ServerOptions(token=token)
