@@ -22,7 +22,7 @@ from mmsearch.server.options import ServerOptions
 from tests.server.live import serving
 from tests.server.mcp.conftest import run_with
 
-TOKEN = "open sesame"
+TOKEN = "open-sesame"
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 CALL = {
     "jsonrpc": "2.0",
