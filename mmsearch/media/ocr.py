@@ -13,6 +13,7 @@ from PIL import Image
 
 from mmsearch.errors import SettingsError
 from mmsearch.media.layout import Line, group_lines
+from mmsearch.onnx_runtime import onnx_runtime
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,6 +40,7 @@ class TextReader:
 
     def __init__(self) -> None:
         require_text_reader()
+        onnx_runtime()  # before RapidOCR imports it
         import rapidocr
 
         self._options = _options(rapidocr)
@@ -74,6 +76,7 @@ class TextReader:
         """The calling thread's own: RapidOCR keeps the state of a call in its objects."""
         engine = getattr(self._of_thread, "engine", None)
         if engine is None:
+            onnx_runtime()  # before RapidOCR imports it
             from rapidocr import RapidOCR
 
             engine = self._of_thread.engine = RapidOCR(params=self._options)

@@ -14,6 +14,7 @@ from mmsearch.cores import usable_cores
 from mmsearch.encoders.base import Pixels
 from mmsearch.encoders.embedded.heads import Floats
 from mmsearch.errors import WeightsError
+from mmsearch.onnx_runtime import onnx_runtime
 
 if TYPE_CHECKING:
     import tokenizers
@@ -152,8 +153,7 @@ class TextTower:
 
 def _open_session(path: Path) -> Any:
     """A session on one core."""
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mmsearch.encoders.engines.packed import rewrite
+from mmsearch.onnx_runtime import onnx_runtime
 
 if TYPE_CHECKING:
     from mmsearch.encoders.engines.base import Run, Tower
@@ -38,8 +39,7 @@ def start_onnxruntime(tower: Tower) -> Run:
     Raises:
         Exception: of torch's and ONNX Runtime's many kinds.
     """
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1

@@ -13,6 +13,7 @@ import numpy as np
 from mmsearch.encoders.base import Embeddings
 from mmsearch.encoders.text_onnx.tokens import load_tokens
 from mmsearch.errors import WeightsError
+from mmsearch.onnx_runtime import onnx_runtime
 
 if TYPE_CHECKING:
     from mmsearch.encoders.adapted import Heads
@@ -98,8 +99,7 @@ class TextTower:
     """
 
     def __init__(self, folder: Path, description: Description) -> None:
-        import onnxruntime
-
+        onnxruntime = onnx_runtime()
         self._dim = description.dim
         self._heads = _heads(folder) if description.is_adapted else None
         self.tokens = load_tokens(folder, description.tokens)

@@ -18,6 +18,7 @@ from mmsearch.media.audio import SAMPLE_RATE, Sound, decode_audio, probe_audio
 from mmsearch.media.speech.models import Device, SpeechModel, pick_device
 from mmsearch.media.speech.segments import Word, cut_sentences, without_loops
 from mmsearch.media.speech.voice import Speech, best_cut, find_speech
+from mmsearch.onnx_runtime import onnx_runtime
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -107,6 +108,7 @@ class SpeechRecogniser:
 
     @cached_property
     def _whisper(self) -> WhisperModel:
+        onnx_runtime()  # before faster-whisper imports it
         from faster_whisper import WhisperModel
 
         device = pick_device(self._device)

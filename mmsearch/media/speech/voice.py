@@ -11,6 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from mmsearch.media.audio import SAMPLE_RATE, Sound
+from mmsearch.onnx_runtime import onnx_runtime
 
 Span: TypeAlias = tuple[int, int]
 """First sample, and the one after the last."""
@@ -23,6 +24,7 @@ _LOUDNESS_WINDOW = SAMPLE_RATE // 10
 
 def find_speech(sound: Sound) -> list[Span]:
     """Returns the spans of a sound in which somebody speaks, in order and apart."""
+    onnx_runtime()  # before faster-whisper imports it
     from faster_whisper.vad import VadOptions, get_speech_timestamps
 
     options = VadOptions(

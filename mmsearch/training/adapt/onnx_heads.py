@@ -13,6 +13,7 @@ from mmsearch.encoders.adapted import HeadInput, Heads, ResidualHead
 from mmsearch.encoders.base import Embeddings, Encoded, Features
 from mmsearch.encoders.embedded.heads import ADDED, BIAS_LIMIT, BIAS_SCALE, Normalisation
 from mmsearch.errors import TrainingError
+from mmsearch.onnx_runtime import onnx_runtime
 
 OPSET = 17
 _IR = 8  # the oldest that goes with the opset
@@ -146,8 +147,7 @@ def _tensor(name: str, width: int) -> object:
 
 
 def _check(path: Path, expected: Embeddings, given: Mapping[str, Features]) -> None:
-    import onnxruntime
-
+    onnxruntime = onnx_runtime()
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     wanted = {model_input.name: given[model_input.name] for model_input in session.get_inputs()}
     (found,) = session.run(["adapted"], wanted)
