@@ -110,6 +110,16 @@ def test_the_page_goes_on_when_the_server_is_back(page: Page) -> None:
     assert len(names(page)) == 3
 
 
+def test_an_answer_that_is_cut_off_is_asked_for_again(page: Page) -> None:
+    page.route("**/search?*", lambda route: route.fulfill(body='{"hits": [', status=200))
+    page.fill("#q", "in:animals")
+    page.keyboard.press("Enter")
+    wait_for_text(page, ".message", "The server does not answer")
+    page.unroute("**/search?*")
+    page.wait_for_selector(".tile")
+    assert len(names(page)) == 3
+
+
 def test_a_file_that_is_gone_leaves_a_named_tile(
     browser: Browser, index: mmsearch.Index, photos: Path
 ) -> None:

@@ -88,19 +88,30 @@ export function url(path, parameters = {}) {
  */
 export async function request(address, init = {}) {
   let response;
+  let told = null;
   try {
     response = await fetch(address, { credentials: "same-origin", ...init });
+    const text = await response.text(); // which may be cut off as well
+    if (response.ok) return text && JSON.parse(text);
+    told = parsed(text);
   } catch (error) {
     if (init.signal?.aborted) throw error;
     throw new ApiError("The server does not answer.");
   }
-  const told = await response.json().catch(() => null);
-  if (response.ok) return told;
   const error = told?.error ?? {};
   throw new ApiError(error.message ?? `The server answered with status ${response.status}.`, {
     status: response.status,
     ...error,
   });
+}
+
+/** What an error says; null where it is another one's than our server's. @param {string} text */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /** @param {string} address @param {unknown} body @param {string} [method] */
