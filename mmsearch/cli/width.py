@@ -25,7 +25,7 @@ def wrapped(text: str, columns: int) -> Iterator[str]:
         if character == " " and line:
             blank = len(line)
         line, width = line + character, width + _width(character)
-        if width > columns:
+        while width > columns:  # twice where the last blank stands behind nothing but marks
             end = blank or len(line) - 1
             yield line[:end].rstrip(" ")
             line = line[end:].lstrip(" ")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mmsearch.cli.width import width_of, wrapped
@@ -25,6 +25,7 @@ def test_columns_of_a_text(text: str, columns: int) -> None:
     assert width_of(text) == columns
 
 
+@example("\u0301 a浜", 2)
 @given(st.text(st.sampled_from("ab 浜e\u0301 /."), max_size=60), st.integers(2, 20))
 def test_lines_fit_and_nothing_but_blanks_is_lost(text: str, columns: int) -> None:
     lines = list(wrapped(text, columns))
