@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests; each has a context of its own."""
+    """One Chromium a module: as long as it is there, its driver's event loop runs in this thread."""
     with chromium() as started:
         yield started
 
