@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium a module: as long as it is there, its driver's event loop runs in this thread."""
+    """One Chromium a module: while it is there, its driver's event loop runs in this thread."""
     with chromium() as started:
         yield started
 
