@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mmsearch.catalog.paths import decode_path
 from mmsearch.catalog.reader import CatalogReader
+from mmsearch.catalog.records import media_info
 from mmsearch.errors import NotIndexedError
 from mmsearch.items import MediaInfo
 
@@ -53,8 +54,7 @@ def asset(reader: CatalogReader, number: int) -> AssetRecord:
     )
     if not rows:
         raise NotIndexedError(f"There is no asset {number} in this index.")
-    ((source, path, size, mtime_ns, content, failure, width, height, taken, *rest),) = rows
-    latitude, longitude, camera, duration, language = rest
+    ((source, path, size, mtime_ns, content, failure, *media),) = rows
     return AssetRecord(
         id=number,
         path=reader.sources()[source] / decode_path(path),
@@ -62,16 +62,7 @@ def asset(reader: CatalogReader, number: int) -> AssetRecord:
         modified_at=datetime.fromtimestamp(mtime_ns / 1e9, UTC),
         content_hash=content,
         failure=failure,
-        info=MediaInfo(
-            width=width,
-            height=height,
-            captured_at=datetime.fromisoformat(taken) if taken else None,
-            latitude=latitude,
-            longitude=longitude,
-            camera=camera,
-            duration=duration,
-            language=language,
-        ),
+        info=media_info(media),
     )
 
 

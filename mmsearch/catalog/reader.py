@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,9 @@ from numpy.typing import NDArray
 from mmsearch.catalog import fulltext
 from mmsearch.catalog.failures import as_storage_error
 from mmsearch.catalog.paths import decode_path, encode_path, resolve_source, under
-from mmsearch.catalog.records import STORED_DTYPE, ItemRecord, StoredEncoder
+from mmsearch.catalog.records import STORED_DTYPE, ItemRecord, StoredEncoder, media_info
 from mmsearch.errors import IndexFormatError, IndexNotFoundError, StorageError
-from mmsearch.items import Failure, MediaInfo, Modality
+from mmsearch.items import Failure, Modality
 
 APPLICATION_ID = 0x6D6D7365
 """``PRAGMA application_id`` of a catalog, the bytes ``mmse``."""
@@ -352,7 +351,6 @@ class CatalogReader:
 
     def _item(self, row: tuple[Any, ...]) -> ItemRecord:
         item, asset, source, path, modality, text, start, end, *media = row
-        width, height, captured_at, latitude, longitude, camera, duration, language = media
         return ItemRecord(
             id=item,
             asset_id=asset,
@@ -361,16 +359,7 @@ class CatalogReader:
             text=text,
             start=start,
             end=end,
-            info=MediaInfo(
-                width=width,
-                height=height,
-                captured_at=datetime.fromisoformat(captured_at) if captured_at else None,
-                latitude=latitude,
-                longitude=longitude,
-                camera=camera,
-                duration=duration,
-                language=language,
-            ),
+            info=media_info(media),
         )
 
     def _path(self, source: str | bytes, path: str | bytes) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -171,3 +172,23 @@ class ItemRecord:
     start: float | None = None
     end: float | None = None
     info: MediaInfo = field(default_factory=MediaInfo)
+
+
+def media_info(columns: Sequence[Any]) -> MediaInfo:
+    """What an asset tells about itself.
+
+    Args:
+        columns: its width, height, captured_at, latitude, longitude, camera, duration and
+            language, as the catalog's table has them.
+    """
+    width, height, captured_at, latitude, longitude, camera, duration, language = columns
+    return MediaInfo(
+        width=width,
+        height=height,
+        captured_at=datetime.fromisoformat(captured_at) if captured_at else None,
+        latitude=latitude,
+        longitude=longitude,
+        camera=camera,
+        duration=duration,
+        language=language,
+    )
