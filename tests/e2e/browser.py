@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -53,9 +54,18 @@ def until(page: Page, condition: str, *, seconds: float = 30) -> None:
 def search(page: Page, query: str) -> None:
     """Types a query, sends it, and waits for what comes of it."""
     page.fill("#q", query)
-    with page.expect_response(lambda answer: "/search?" in answer.url):
+    page.evaluate("document.querySelectorAll('.tile, .message').forEach(one => one.wasThere = true)")
+    with page.expect_response(lambda answer: _asks(answer.url, query.strip())):
         page.keyboard.press("Enter")
+    # What was shown before stays until the answer has been read.
+    until(page, "[...document.querySelectorAll('.tile, .message')].some(one => !one.wasThere)")
     settled(page)
+
+
+def _asks(url: str, query: str) -> bool:
+    """Whether an address is that of a search for this."""
+    parts = urlsplit(url)
+    return parts.path.endswith("/search") and parse_qs(parts.query).get("q", [""]) == [query]
 
 
 def settled(page: Page) -> None:

@@ -77,6 +77,7 @@ export class Grid {
    *   known yet; whether these are others than those before
    */
   show(hits, ratios, { count, fresh }) {
+    const hadFocus = !fresh && this.#hasFocus;
     this.#hits = hits;
     this.#ratios = ratios;
     this.#count = count;
@@ -93,6 +94,7 @@ export class Grid {
     for (const cell of this.root.querySelectorAll(".cell")) {
       cell.setAttribute("aria-setsize", String(count));
     }
+    if (hadFocus) this.#focusAgain();
   }
 
   /** Puts a tile in sight and the focus on it. @param {number} position @param {boolean} [focus] */
@@ -115,6 +117,17 @@ export class Grid {
     this.reveal(Math.min(this.#current, this.#hits.length - 1));
   }
 
+  get #hasFocus() {
+    return this.root.contains(document.activeElement);
+  }
+
+  /** Gives the focus back to the current tile, whose row was taken out and laid anew. */
+  #focusAgain() {
+    const row = this.#layout.rowOf(this.#current);
+    if (!this.#rows.has(row)) this.#add(row); // out of sight: the focus stays, unscrolled
+    this.#link(this.#current)?.focus({ preventScroll: true });
+  }
+
   #newLayout() {
     const width = this.root.clientWidth;
     return new Justified(width, target(width), GAP);
@@ -131,9 +144,11 @@ export class Grid {
     const [first] = this.#layout.between(scrollY - this.#top, scrollY - this.#top + 1);
     const seen = this.#layout.rows[first];
     const into = seen ? scrollY - this.#top - seen.top : 0;
+    const hadFocus = this.#hasFocus;
     this.#clear();
     this.#layout = this.#newLayout();
     this.#lay();
+    if (hadFocus) this.#focusAgain();
     if (!seen || into < 0) return;
     const row = this.#layout.rows[this.#layout.rowOf(seen.first)];
     scrollTo({ top: this.#top + row.top + into }); // what was on top stays there
@@ -162,9 +177,7 @@ export class Grid {
       above - AROUND * innerHeight,
       above + (1 + AROUND) * innerHeight,
     );
-    const focused = this.root.contains(document.activeElement)
-      ? this.#layout.rowOf(this.#current)
-      : -1;
+    const focused = this.#hasFocus ? this.#layout.rowOf(this.#current) : -1;
     for (const row of [...this.#rows.keys()]) {
       if ((row < first || row >= end) && row !== focused) this.#remove(row);
     }
