@@ -54,7 +54,9 @@ def until(page: Page, condition: str, *, seconds: float = 30) -> None:
 def search(page: Page, query: str) -> None:
     """Types a query, sends it, and waits for what comes of it."""
     page.fill("#q", query)
-    page.evaluate("document.querySelectorAll('.tile, .message').forEach(one => one.wasThere = true)")
+    page.evaluate(
+        "document.querySelectorAll('.tile, .message').forEach(one => one.wasThere = true)"
+    )
     with page.expect_response(lambda answer: _asks(answer.url, query.strip())):
         page.keyboard.press("Enter")
     # What was shown before stays until the answer has been read.
