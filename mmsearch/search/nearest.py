@@ -14,6 +14,7 @@ from mmsearch.errors import QueryError
 from mmsearch.index import Snapshot
 from mmsearch.items import Hit, Modality
 from mmsearch.search.duplicates.fold import Copies
+from mmsearch.search.ranked import hit_at
 
 
 def nearest(
@@ -51,24 +52,10 @@ def nearest(
     )
     items = snapshot.reader.items(ids.tolist())
     hits = [
-        Hit(
-            rank=rank,
-            score=similarity,
-            relevance=None,
-            path=item.path,
-            modality=item.modality,
-            item=item.id,
-            asset=item.asset_id,
-            text=item.text,
-            start=item.start,
-            end=item.end,
-            info=item.info,
-            similarity=similarity,
-        )
+        hit_at(rank, items[number], score=similarity, relevance=None, similarity=similarity)
         for rank, (number, similarity) in enumerate(
             zip(ids.tolist(), similarities.tolist(), strict=True), 1
         )
-        for item in (items[number],)
     ]
     return Copies.among(snapshot.reader, hits).fold(hits, grouped=False) if fold else hits
 

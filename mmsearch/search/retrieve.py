@@ -12,7 +12,7 @@ from mmsearch.items import Hit
 from mmsearch.search.language.tree import Question
 from mmsearch.search.newest import Newest
 from mmsearch.search.rank import Candidates, Ranker
-from mmsearch.search.ranked import ranked
+from mmsearch.search.ranked import hit_at, ranked
 from mmsearch.search.sought import Sought
 
 OTHERS = 10
@@ -72,23 +72,15 @@ def _hits(reader: CatalogReader, candidates: Candidates) -> list[Hit]:
         strict=True,
     )
     return [
-        Hit(
-            rank=rank,
+        hit_at(
+            rank,
+            items[item_id],
             score=score,
             relevance=relevance,
-            answered=None if isnan(answered) else answered,
-            path=item.path,
-            modality=item.modality,
-            item=item.id,
-            asset=item.asset_id,
-            text=item.text,
-            start=item.start,
-            end=item.end,
-            info=item.info,
             similarity=None if isnan(similarity) else similarity,
+            answered=None if isnan(answered) else answered,
         )
         for rank, (item_id, score, similarity, relevance, answered) in enumerate(rows, 1)
-        for item in (items[item_id],)
     ]
 
 
