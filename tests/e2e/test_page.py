@@ -190,9 +190,9 @@ def test_what_a_dropped_recording_says_becomes_the_query(
     monkeypatch.setattr(mmsearch.Index, "transcribe", lambda _index, _path: "Pikolo coffee")
     page.fill("#q", "in:people")  # it is a question of its own
     drop(page, "audio/mpeg", "said.mp3", STORY.read_bytes())
+    page.locator(".toast", has_text="Heard").wait_for()  # it goes after some seconds
     until(page, "document.querySelector('#q').value === 'Pikolo coffee'")
     until(page, "document.querySelector('.tile')?.ariaLabel.includes('coffee.jpg')")
-    assert "Heard" in page.inner_text(".toast")
     assert page.url.endswith("?q=Pikolo+coffee")
 
 

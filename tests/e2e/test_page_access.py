@@ -41,7 +41,8 @@ def brightness(page: Page) -> float:
 def violations(page: Page) -> list[Any]:
     """What axe-core finds that keeps people out."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    page.wait_for_timeout(400)  # until what fades in is there: contrast is judged as it is seen
+    # What fades in is there: contrast is judged as it is seen.
+    until(page, "document.getAnimations().every(one => one.playState !== 'running')")
     found = axe.run(page).response["violations"]
     return [
         (one["id"], [node["html"] for node in one["nodes"]])

@@ -27,7 +27,7 @@ import { isStart, searchKey, Searches } from "./results/search.js";
 import { found, showSummary } from "./results/summary.js";
 import { nextTheme, setUpMenu } from "./settings.js";
 
-const SLOW = 150; // ms after which a search shows that it is busy
+const SLOW = 150; // ms after which it is seen that a search is going on
 const SCROLLED = 200; // ms after scrolling in which its place is kept
 
 class Page {
@@ -40,6 +40,9 @@ class Page {
   /** @type {Part[]} */
   #parts = [];
   #shown = ""; // key of the search whose hits are shown
+  #slow = 0; // shows after a while that a search is going on
+  /** @type {Promise<void>} */
+  #searching = Promise.resolve();
   #recovery = new Recovery({
     again: () => this.#again(),
     onFailed: (error) => this.#failed(error),
@@ -55,10 +58,11 @@ class Page {
     onOpen: (hit) => this.#navigation.go({ item: hit.item }),
     onNearEnd: () => this.#more(),
   });
-  #facets = new FacetMenus(
-    () => this.#api,
-    (q) => this.#navigation.go({ q, view: "search" }),
-  );
+  #facets = new FacetMenus({
+    api: () => this.#api,
+    settled: () => this.#searching,
+    onChange: (q) => this.#navigation.go({ q, view: "search" }),
+  });
   #jobs = new Jobs(
     () => this.#api,
     () => this.#refresh(),
@@ -181,33 +185,36 @@ class Page {
     if (isReview) {
       this.#detail.close();
       this.#shown = "";
+      this.#busy(false);
       byId("message").replaceChildren();
       await this.#recovery.attempt(() => this.#duplicates.show(this.#api, state));
       return;
     }
     this.#duplicates.leave();
-    if (this.#shown !== searchKey(state)) await this.#search();
+    if (this.#shown !== searchKey(state)) await (this.#searching = this.#search());
     if (state === this.#state) await this.#showItem();
   }
 
   async #search() {
     const state = this.#state;
     this.#shown = searchKey(state);
-    const isOther = () => this.#state !== state && searchKey(this.#state) !== this.#shown;
     document.title = state.q ? `${state.q} · mmsearch` : "mmsearch";
     byId("heading").textContent = isStart(state) ? "Everything, the newest first" : "Hits";
     if (this.#box.text.trim() !== state.q) this.#box.text = state.q;
     this.#list?.cancel();
     this.#list = this.#searches.list(state, this.#api);
     const list = this.#list;
+    const isOther = () =>
+      this.#list !== list || (this.#state !== state && searchKey(this.#state) !== this.#shown);
+    this.#busy(true);
     const file = await recallFile(state.picture);
+    if (isOther()) return;
     if (state.picture && !file) {
       this.#showQuery(state.q, []);
       this.#empty(messages.pictureForgotten(() => this.#navigation.go({ picture: "" })));
       return;
     }
     if (file) this.#chips(state.q, this.#parts, file);
-    const busy = setTimeout(() => this.#busy(true), SLOW);
     await this.#recovery.attempt(async () => {
       try {
         if (!list.first) await list.more();
@@ -222,7 +229,6 @@ class Page {
         this.#searches.forget();
         throw error;
       } finally {
-        clearTimeout(busy);
         if (!isOther()) this.#busy(false);
       }
       if (isOther()) return;
@@ -295,6 +301,7 @@ class Page {
 
   /** @param {HTMLElement} message */
   #empty(message) {
+    this.#busy(false);
     this.#grid.show([], [], { count: 0, fresh: true });
     byId("end").hidden = true;
     byId("summary").textContent = "";
@@ -306,7 +313,6 @@ class Page {
   #failed(error) {
     if (error.position !== null) this.#box.showProblem(error);
     this.#shown = "";
-    this.#busy(false);
     this.#empty(messages.failed(error, () => this.#again()));
   }
 
@@ -427,10 +433,12 @@ class Page {
     );
   }
 
-  /** @param {boolean} isBusy */
+  /** Tells that a search is going on: at once, but nothing is seen of one that is quick. @param {boolean} isBusy */
   #busy(isBusy) {
-    byId("busy").hidden = !isBusy;
     byId("main").setAttribute("aria-busy", String(isBusy));
+    clearTimeout(this.#slow);
+    if (!isBusy) byId("busy").hidden = true;
+    else this.#slow = window.setTimeout(() => (byId("busy").hidden = false), SLOW);
   }
 
   get #helpDialog() {

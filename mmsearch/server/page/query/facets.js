@@ -21,11 +21,14 @@ export class FacetMenus {
   #parts = [];
 
   /**
-   * @param {() => IndexApi} api of the index that is shown
-   * @param {(q: string) => void} onChange the query with the filter that was chosen
+   * @param {object} does
+   * @param {() => IndexApi} does.api of the index that is shown
+   * @param {() => Promise<void>} does.settled when the search that is going on has been answered
+   * @param {(q: string) => void} does.onChange the query with the filter that was chosen
    */
-  constructor(api, onChange) {
+  constructor({ api, settled, onChange }) {
     this.api = api;
+    this.settled = settled;
     this.onChange = onChange;
     for (const menu of /** @type {Menu[]} */ (Object.keys(KEYS))) {
       const panel = byId(`menu-${menu}`);
@@ -70,8 +73,9 @@ export class FacetMenus {
   /** @param {Menu} menu @param {HTMLElement} panel @param {HTMLElement} button */
   async #open(menu, panel, button) {
     place(panel, button);
-    const rest = this.#rest(menu);
     try {
+      await this.settled(); // only then it is known which filters there are
+      const rest = this.#rest(menu);
       const facets = await this.api().facets(rest);
       const chosen = new Set(
         this.#own(menu).flatMap(({ key, value }) => (key === "type" ? value.split(",") : value)),
