@@ -33,16 +33,23 @@ class Programs:
 
     def add(self, name: str, *, then: str = "") -> None:
         program = self.folder / name
-        program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$(basename $0)" "$@" >> called\n{then}\n')
-        program.write_text(program.read_text().replace(">> called", f'>> "{self.called}"'))
+        write = f'printf "%s\\n" "$(basename $0)" "$@" > "{self.called}.part"'
+        there = f'mv "{self.called}.part" "{self.called}"'  # whole, whenever it is looked for
+        program.write_text(f"#!/bin/sh\n{write}\n{there}\n{then}\n")
         program.chmod(0o755)
 
     def calls(self) -> list[str]:
         """Waits for a viewer that has been started only just now."""
-        until = time.monotonic() + 10
-        while not self.called.exists() and time.monotonic() < until:
-            time.sleep(0.01)
-        return self.called.read_text().splitlines()
+        return written(self.called).splitlines()
+
+
+def written(path: Path) -> str:
+    """Waits for a file that another process writes."""
+    until = time.monotonic() + 60
+    while not (path.exists() and path.read_text().endswith("\n")):
+        assert time.monotonic() < until, f"nobody writes {path.name}"
+        time.sleep(0.01)
+    return path.read_text()
 
 
 @pytest.fixture
@@ -107,7 +114,7 @@ def test_a_viewer_that_stays_is_not_waited_for(programs: Programs, tmp_path: Pat
 
     open_hit(hit(make_photo(tmp_path / "a.png")), environ=DISPLAY)
 
-    os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)  # it is still there
+    os.kill(int(written(tmp_path / "pid")), signal.SIGTERM)  # it is still there
 
 
 @pytest.mark.parametrize(

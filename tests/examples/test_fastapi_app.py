@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import re
 import subprocess
 import sys
 import time
@@ -21,31 +21,27 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 
 
 @pytest.fixture
-def client(index: mmsearch.Index, photos: Path) -> Iterator[httpx.Client]:
+def client(index: mmsearch.Index, photos: Path, tmp_path: Path) -> Iterator[httpx.Client]:
     index.add(photos)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "uvicorn", "fastapi_app:app", "--port", str(port)],
-        cwd=EXAMPLES,
-        env={**os.environ, "MMSEARCH_INDEX": str(index.path), "PYTHONDONTWRITEBYTECODE": "1"},
-    )
+    log = tmp_path / "log"
+    with log.open("w") as told:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "fastapi_app:app", "--port", "0"],
+            cwd=EXAMPLES,
+            env={**os.environ, "MMSEARCH_INDEX": str(index.path), "PYTHONDONTWRITEBYTECODE": "1"},
+            stderr=told,
+        )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as asking:
-            until = time.monotonic() + 60
-            while True:
-                try:
-                    asking.get("/openapi.json")
-                    break
-                except httpx.TransportError:
-                    assert server.poll() is None
-                    assert time.monotonic() < until
-                    time.sleep(0.05)
+        until = time.monotonic() + 120
+        while not (running := re.search(r"running on (http://\S+)", log.read_text())):
+            assert server.poll() is None, log.read_text()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        with httpx.Client(base_url=running[1], timeout=60) as asking:
             yield asking
     finally:
         server.terminate()
-        assert server.wait(30) in (0, -15)
+        assert server.wait(60) in (0, -15)
 
 
 def test_texts_are_illustrated_and_pictures_are_served(client: httpx.Client) -> None:

@@ -61,7 +61,7 @@ def answers_while_the_loop_turns(
     search = holidays.search
 
     def waiting(*arguments: object, **options: object) -> object:
-        assert turned.wait(10), "the loop stood still while it was searched"
+        assert turned.wait(60), "the loop stood still while it was searched"
         return search(*arguments, **options)  # type: ignore[arg-type]
 
     def run(ask: Callable[[], Awaitable[Result]]) -> Result:

@@ -28,4 +28,5 @@ def serving(app: FastAPI) -> Iterator[str]:
         yield f"http://127.0.0.1:{socket.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(timeout=30)
+        thread.join(timeout=60)
+        assert not thread.is_alive(), "the server does not end"

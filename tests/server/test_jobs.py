@@ -181,21 +181,27 @@ def test_a_job_that_waits_can_be_cancelled(client: httpx.Client, index: mmsearch
     assert client.delete(f"/jobs/{first}").json()["state"] == "cancelled"  # still
 
 
-class SlowEncoder(TinyEncoder):
-    """Takes its time for each batch of photos."""
+class Halting(TinyEncoder):
+    """Halts after half of the photos, until it is told to go on."""
 
     batch_size = 8  # type: ignore[assignment]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+        self.go_on = threading.Event()
+
     def encode_images(self, pixels: Any) -> Any:
-        time.sleep(0.3)
+        self.seen += len(pixels)
+        assert self.seen <= 80 or self.go_on.wait(60)
         return super().encode_images(pixels)
 
 
-@pytest.mark.slow
 def test_a_job_that_is_cancelled_keeps_what_it_committed(tmp_path: Path) -> None:
     for number in range(160):
         make_photo(tmp_path / "many" / f"{number:03}.png", (number % 256, number // 2, 9), (8, 8))
-    with mmsearch.create(tmp_path / "index", model=SlowEncoder()) as index:
+    encoder = Halting()
+    with mmsearch.create(tmp_path / "index", model=encoder) as index:
         options = ServerOptions(allow_index=(tmp_path,))
         with serving(create_app({"photos": index}, options=options)) as address:
             base = f"{address}/api/v1/indexes/photos"
@@ -203,6 +209,7 @@ def test_a_job_that_is_cancelled_keeps_what_it_committed(tmp_path: Path) -> None
                 job = start(client, tmp_path / "many")
                 until(lambda: index.status().assets > 0)
                 client.delete(f"/jobs/{job}")
+                encoder.go_on.set()
                 last = events(client, job)[-1]
                 assert last["event"] == "cancelled"
                 kept = index.status().assets
