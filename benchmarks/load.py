@@ -1,6 +1,7 @@
 """What `mmsearch serve` bears: many clients at once over a large index.
 
     python benchmarks/load.py [--items 100000] [--clients 64] [--seconds 60] [--index DIR]
+        [--workers 0]
 
 Makes an index of photos (kept where --index says, else thrown away) whose vectors are those of
 made-up captions with noise, so that they lie in clusters as real ones do. Serves it on loopback,
@@ -141,10 +142,12 @@ async def ask(port: int, clients: int, seconds: float, seed: int) -> Load:
     return load
 
 
-def serve(path: Path, stack: ExitStack) -> tuple[psutil.Process, int]:
-    """Starts the server; returns its process and port when it is ready."""
+def serve(path: Path, workers: int, stack: ExitStack) -> tuple[psutil.Process, int]:
+    """Starts the server; returns its process and port when it listens."""
     log = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "log"
-    command = (*MMSEARCH, "serve", "--index", str(path), "--port", "0", "--log-format", "json")
+    command = [*MMSEARCH, "serve", "--index", str(path), "--port", "0", "--log-format", "json"]
+    if workers:
+        command += ["--workers", str(workers)]
     with log.open("w") as target:
         process = psutil.Popen(command, stderr=target, stdout=subprocess.DEVNULL)
     stack.callback(process.wait)
@@ -156,26 +159,36 @@ def serve(path: Path, stack: ExitStack) -> tuple[psutil.Process, int]:
     return process, int(found[1])
 
 
+def memory(processes: list[psutil.Process]) -> int:
+    """Bytes of memory that processes have to themselves, and their shares of the rest."""
+    return sum(one.memory_full_info().pss for one in processes)
+
+
+def cpu_seconds(processes: list[psutil.Process]) -> float:
+    return sum(sum(one.cpu_times()[:2]) for one in processes)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=100_000)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--index", type=Path)
+    parser.add_argument("--workers", type=int, default=0)
     given = parser.parse_args()
     with ExitStack() as stack:
         folder = given.index or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         path = folder / "load.mmsearch"
         if not path.exists():
             make(path, given.items)
-        process, port = serve(path, stack)
+        process, port = serve(path, given.workers, stack)
         asyncio.run(ask(port, given.clients, given.seconds / 6, seed=1))  # warms up
         alone = asyncio.run(ask(port, 1, given.seconds / 4, seed=2))
-        before = process.memory_info().rss
-        busy = sum(process.cpu_times()[:2])
+        processes = [process, *process.children()]
+        before, busy = memory(processes), cpu_seconds(processes)
         many = asyncio.run(ask(port, given.clients, given.seconds, seed=3))
-        busy = sum(process.cpu_times()[:2]) - busy
-        after = process.memory_info().rss
+        busy = cpu_seconds(processes) - busy
+        after = memory(processes)
     rows = [alone.row("1"), many.row(str(given.clients))]
     print(markdown(("clients", "answers/s", "p50 ms", "p99 ms", "errors"), rows))
     print(f"{many.rate / alone.rate:.1f} times as many answers as one request at a time")

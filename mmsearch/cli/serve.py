@@ -93,6 +93,16 @@ def serve(
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="How requests are logged.")
     ] = LogFormat.TEXT,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=0,
+            max=64,
+            help="Processes that answer searches; 0 answers them in the server's own.",
+        ),
+    ] = 0,
     background: Annotated[
         bool,
         typer.Option(
@@ -114,6 +124,8 @@ def serve(
     from mmsearch.server.observe import JsonLines, Lines, log_to_stderr
     from mmsearch.server.options import ServerOptions, is_loopback
     from mmsearch.server.run import run
+    from mmsearch.server.worker import Setup
+    from mmsearch.server.workers import Workers
 
     settings = settings_with(device=device)
     if token is None and not is_loopback(host):
@@ -142,7 +154,14 @@ def serve(
             opened[name].max_megapixels = settings.max_megapixels
             opened[name].speech_model = settings.speech_model
             opened[name].jobs = settings.jobs
-        log_to_stderr(JsonLines() if log_format is LogFormat.JSON else Lines())
+        formatter = JsonLines() if log_format is LogFormat.JSON else Lines()
+        log_to_stderr(formatter)
+        setup = Setup(
+            {name: index.path for name, index in opened.items()},
+            device=settings.device,
+            max_megapixels=settings.max_megapixels,
+            formatter=formatter,
+        )
         announce = stack.enter_context(
             announced(opened, options, device=settings.device, background=detached)
         )
@@ -154,7 +173,12 @@ def serve(
             else:
                 _tell(url, token, logged=log_format is LogFormat.JSON)
 
-        run(opened, options, listening=listening)
+        run(
+            opened,
+            options,
+            workers=Workers(workers, setup) if workers else None,
+            listening=listening,
+        )
 
 
 def _tell(url: str, token: str | None, *, logged: bool) -> None:

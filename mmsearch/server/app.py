@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -20,14 +21,23 @@ from mmsearch.server.options import ServerOptions
 from mmsearch.server.security import Guard
 from mmsearch.server.state import API, ServerState
 
+if TYPE_CHECKING:
+    from mmsearch.server.workers import Workers
 
-def create_app(indexes: Mapping[str, Index], *, options: ServerOptions | None = None) -> FastAPI:
+
+def create_app(
+    indexes: Mapping[str, Index],
+    *,
+    options: ServerOptions | None = None,
+    workers: Workers | None = None,
+) -> FastAPI:
     """Makes the service, to be run by `mmsearch.server.run` or any ASGI server.
 
     Args:
         indexes: open indexes by the names that they are served under; the first is the default.
             They stay open when the server ends.
         options: how it runs.
+        workers: answer searches of the same indexes; None where this process does.
 
     Raises:
         SettingsError: there is no index, or one has a name that does not go into a URL.
@@ -47,7 +57,7 @@ def create_app(indexes: Mapping[str, Index], *, options: ServerOptions | None = 
         docs_url=None,  # these pages load scripts from another site
         redoc_url=None,
     )
-    app.state.server = state = ServerState(dict(indexes), options)
+    app.state.server = state = ServerState(dict(indexes), options, workers=workers)
     add_error_handlers(app)
     app.add_middleware(Guard, options=options)
     app.add_middleware(Observer, metrics=state.metrics)  # the outermost: it sees refusals too

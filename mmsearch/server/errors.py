@@ -108,6 +108,13 @@ def error_answer(
     )
 
 
+def internal_error() -> Response:
+    """What a caller is told of an error that nobody has foreseen."""
+    return error_answer(
+        500, "InternalError", "This is a bug of mmsearch; the server's log says where."
+    )
+
+
 def status_of(error: errors.MmsearchError) -> int:
     """The status that fits an error of the library."""
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)

@@ -81,12 +81,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _make_ready(state: ServerState, name: str, index: Index) -> None:
     """Loads what the first query needs."""
     try:
-        await anyio.to_thread.run_sync(_warm, index, abandon_on_cancel=True)
+        await anyio.to_thread.run_sync(warm, index, abandon_on_cancel=True)
     except MmsearchError as error:
         _log.error("The index %s cannot be searched: %s", name, error)
     else:
         state.ready.add(name)
 
 
-def _warm(index: Index) -> None:
+def warm(index: Index) -> None:
+    """Loads what a search of it needs, by searching."""
     index.search("a photo", k=1)

@@ -6,6 +6,7 @@ from functools import partial
 from io import BytesIO
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, Query, Response
 from fastapi import Path as PathParameter
 
@@ -25,7 +26,7 @@ from mmsearch.server.schemas import (
     SearchAnswer,
     answers,
 )
-from mmsearch.server.search import MOST_HITS, Name, SearchParameters, find
+from mmsearch.server.search import MOST_HITS, Name, SearchParameters, answered
 from mmsearch.server.state import INDEX, ServedIndex, State
 from mmsearch.server.understand import MAX_QUERY
 
@@ -96,16 +97,16 @@ def get_asset(index: ServedIndex, name: Name, asset: AssetId) -> Response:
     return json_answer(body | info_as_json(found.info) | urls.of_asset(found.path, found.id))
 
 
-def find_similar(
+async def find_similar(
+    state: State,
     index: ServedIndex,
     name: Name,
     item: ItemId,
     k: Annotated[int, Query(ge=1, le=MOST_HITS, description="How many hits at most.")] = 10,
 ) -> Response:
     """Finds more like an item; the item itself is left out."""
-    with index.reading() as reader:
-        _item(reader, item)
-    return json_answer(find(index, name, SearchParameters(q=f"like:#{item}", k=k, all=True)))
+    await anyio.to_thread.run_sync(_require, index, item)
+    return await answered(state, index, name, SearchParameters(q=f"like:#{item}", k=k, all=True))
 
 
 async def explain_item(
@@ -143,9 +144,14 @@ def _drawn(index: Index, item: int, q: str) -> bytes:
 
 
 def _explained(index: Index, item: int, q: str, rerank: str | None) -> Explanation:
+    _require(index, item)
+    return index.explain(item, q, rerank=rerank)
+
+
+def _require(index: Index, item: int) -> None:
+    """Makes sure that there is an item of this id."""
     with index.reading() as reader:
         _item(reader, item)
-    return index.explain(item, q, rerank=rerank)
 
 
 def _item(reader: CatalogReader, number: int) -> ItemRecord:

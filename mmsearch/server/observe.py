@@ -22,7 +22,7 @@ from prometheus_client import (
 )
 from starlette.datastructures import Headers, MutableHeaders
 
-from mmsearch.server.errors import error_answer
+from mmsearch.server.errors import internal_error
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -115,10 +115,7 @@ class Observer:
         except Exception:
             _log.exception("%s %s failed", scope["method"], scope["path"])
             if sent is None:  # else it can only break off
-                answer = error_answer(
-                    500, "InternalError", "This is a bug of mmsearch; the server's log says where."
-                )
-                await answer(scope, receive, send_observed)
+                await internal_error()(scope, receive, send_observed)
         finally:
             seconds = time.perf_counter() - started
             self._metrics.in_flight.dec()

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,6 +20,9 @@ from mmsearch.library import Index
 from mmsearch.server.app import create_app
 from mmsearch.server.options import ServerOptions
 from mmsearch.server.state import ServerState
+
+if TYPE_CHECKING:
+    from mmsearch.server.workers import Workers
 
 GRACE = 10
 """Seconds that requests have to finish when the server is told to end."""
@@ -34,6 +37,7 @@ def run(
     indexes: Mapping[str, Index],
     options: ServerOptions,
     *,
+    workers: Workers | None = None,
     listening: Callable[[str], None] = lambda url: None,
 ) -> None:
     """Serves until Ctrl-C or SIGTERM, then finishes the requests that it has begun.
@@ -43,12 +47,13 @@ def run(
     Args:
         indexes: as of `create_app`.
         options: likewise; port 0 takes any that is free.
+        workers: likewise.
         listening: called with the server's URL when it accepts requests.
 
     Raises:
         SettingsError: it cannot listen at the address.
     """
-    app = create_app(indexes, options=options)
+    app = create_app(indexes, options=options, workers=workers)
     state: ServerState = app.state.server
     run_app(app, options, listening=listening, ending=state.jobs.end)
 

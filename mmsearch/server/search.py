@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import anyio
-from fastapi import APIRouter, Body, Form, Query, Response, UploadFile
+from fastapi import APIRouter, Body, FastAPI, Form, Query, Response, UploadFile
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,7 +26,7 @@ from mmsearch.server.notices import collected
 from mmsearch.server.options import ServerOptions
 from mmsearch.server.results import Urls, hit_body, json_answer
 from mmsearch.server.schemas import SearchAnswer, answers
-from mmsearch.server.state import INDEX, ServedIndex, State
+from mmsearch.server.state import INDEX, ServedIndex, ServerState, State
 from mmsearch.server.understand import MAX_QUERY, understood
 from mmsearch.server.uploads import check_question, stored
 
@@ -97,8 +98,8 @@ class SearchForm(SearchParameters):
 
 
 def router() -> APIRouter:
-    """The routes."""
-    routes = APIRouter(tags=["search"])
+    """The routes; worker processes run as long as the server does."""
+    routes = APIRouter(tags=["search"], lifespan=_lifespan)
     found = answers(SearchAnswer, "What was found.")
     routes.get(f"{INDEX}/search", operation_id="search", responses=found | refusals(400, 404, 422))(
         search
@@ -116,23 +117,26 @@ def router() -> APIRouter:
     return routes
 
 
-def search(
-    index: ServedIndex, name: Name, parameters: Annotated[SearchParameters, Query()]
+async def search(
+    state: State,
+    index: ServedIndex,
+    name: Name,
+    parameters: Annotated[SearchParameters, Query()],
 ) -> Response:
     """Finds what means the same as a text, or passes its filters.
 
     `mmsearch query` says the same with `--json`; `docs/query-language.md` has the language.
     """
-    return json_answer(find(index, name, parameters))
+    return await answered(state, index, name, parameters)
 
 
 async def search_by_body(
     state: State, index: ServedIndex, name: Name, body: Annotated[SearchBody, Body()]
 ) -> Response:
     """The same, asked by a JSON body."""
-    work = partial(_search_by_body, state.options, index, name, body)
-    is_slow = body.image_url is not None
-    return await (state.slow.run(work) if is_slow else anyio.to_thread.run_sync(work))
+    if body.image_url is None:
+        return await answered(state, index, name, body)
+    return await state.slow.run(partial(_search_by_url, state.options, index, name, body))
 
 
 async def search_by_upload(
@@ -146,15 +150,38 @@ async def search_by_upload(
     A picture beside `q`: both count. Of a recording, what is said in it is looked for.
     """
     work = partial(_search_by_upload, index, name, form)
-    is_slow = form.audio is not None
+    is_slow = form.audio is not None or _is_reranked(form)
     return await (state.slow.run(work) if is_slow else anyio.to_thread.run_sync(work))
 
 
-def _search_by_body(options: ServerOptions, index: Index, name: str, body: SearchBody) -> Response:
-    with ExitStack() as kept:
-        image = None
-        if body.image_url is not None:
-            image = kept.enter_context(fetched(body.image_url, options))
+async def answered(
+    state: ServerState, index: Index, name: str, asked: SearchParameters
+) -> Response:
+    """Searches where there is room: see `find`.
+
+    Reranking takes up to seconds, and models that one process need not load again.
+    """
+    work = partial(_found, index, name, asked)
+    if _is_reranked(asked):
+        return await state.slow.run(work)
+    if state.workers is not None:
+        answer = await state.workers.answer(name, asked)
+        if answer is not None:
+            return answer
+    return await anyio.to_thread.run_sync(work)
+
+
+def _is_reranked(asked: SearchParameters) -> bool:
+    return asked.rerank not in (None, "none")
+
+
+def _found(index: Index, name: str, asked: SearchParameters) -> Response:
+    return json_answer(find(index, name, asked))
+
+
+def _search_by_url(options: ServerOptions, index: Index, name: str, body: SearchBody) -> Response:
+    assert body.image_url is not None
+    with fetched(body.image_url, options) as image:
         return json_answer(find(index, name, body, image=image))
 
 
@@ -237,3 +264,13 @@ def _stored(upload: UploadFile | None, kept: ExitStack) -> Path | None:
     if upload is None:
         return None
     return kept.enter_context(stored(upload.file, upload.filename))
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: ServerState = app.state.server
+    if state.workers is None:
+        yield
+        return
+    async with state.workers.running():
+        yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 from fastapi import Path as PathParameter
@@ -15,6 +15,9 @@ from mmsearch.server.jobqueue import JobQueue
 from mmsearch.server.observe import Metrics
 from mmsearch.server.options import ServerOptions
 from mmsearch.server.slow import SlowLane
+
+if TYPE_CHECKING:
+    from mmsearch.server.workers import Workers
 
 API = "/api/v1"
 """Where the versioned API begins."""
@@ -34,6 +37,7 @@ class ServerState:
         ready: names of the indexes that can be searched without loading anything.
         jobs: what is being indexed, and waits for it.
         slow: works on requests that take seconds.
+        workers: answer searches; None where that is done in this process.
     """
 
     indexes: Mapping[str, Index]
@@ -42,6 +46,7 @@ class ServerState:
     ready: set[str] = field(default_factory=set)
     jobs: JobQueue = field(default_factory=JobQueue)
     slow: SlowLane = field(default_factory=SlowLane)
+    workers: Workers | None = None
 
     @property
     def default(self) -> str:

@@ -46,7 +46,13 @@ def test_no_more_than_a_few_run_and_no_more_than_some_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["items/1/explain?q=red", "items/1/explain.png?q=red", "duplicates"]
+    "path",
+    [
+        "items/1/explain?q=red",
+        "items/1/explain.png?q=red",
+        "duplicates",
+        "search?q=red&rerank=regions",
+    ],
 )
 def test_searches_go_on_beside_a_flood_of_what_is_slow(
     photo_index: mmsearch.Index, monkeypatch: pytest.MonkeyPatch, path: str
@@ -60,6 +66,12 @@ def test_searches_go_on_beside_a_flood_of_what_is_slow(
 
     monkeypatch.setattr(mmsearch.Index, "explain", slow)
     monkeypatch.setattr(mmsearch.Index, "duplicates", slow)
+    search = mmsearch.Index.search
+    monkeypatch.setattr(
+        mmsearch.Index,
+        "search",
+        lambda *args, **asked: (slow if asked.get("rerank") else search)(*args, **asked),
+    )
     with calling(photo_index, threads=2) as client, ThreadPoolExecutor(8) as pool:
         flood: list[Future[Any]] = [pool.submit(client.get, f"{BASE}/{path}") for _ in range(6)]
         try:

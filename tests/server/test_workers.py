@@ -1,0 +1,169 @@
+"""Worker processes answer searches as the server itself does, and come and go with it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from fastapi.testclient import TestClient
+
+import mmsearch
+from mmsearch.server.app import create_app
+from mmsearch.server.observe import Lines
+from mmsearch.server.worker import Setup
+from mmsearch.server.workers import Workers
+from mmsearch.testing import make_photo
+from tests.server.calls import BASE, HOME
+
+
+@pytest.fixture
+def stored(tmp_path: Path, photos: Path) -> Iterator[mmsearch.Index]:
+    """An index whose encoder another process can load by its name."""
+    (photos / "red.txt").write_text("A red wall in Lisbon", encoding="utf-8")
+    with mmsearch.create(tmp_path / "photos.mmsearch", model="testing") as index:
+        index.add(photos)
+        yield index
+
+
+def setup_of(path: Path) -> Setup:
+    return Setup({"photos": path}, device="cpu", max_megapixels=100, formatter=Lines())
+
+
+@contextmanager
+def working(
+    index: mmsearch.Index, count: int = 1, path: Path | None = None
+) -> Iterator[tuple[TestClient, Workers]]:
+    """A client of a server with workers, which have yet to start."""
+    workers = Workers(count, setup_of(path or index.path))
+    app = create_app({"photos": index}, workers=workers)
+    with TestClient(app, base_url=HOME) as client:
+        yield client, workers
+
+
+def wait_until(fulfilled: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not fulfilled():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def processes() -> list[psutil.Process]:
+    """The workers of this process."""
+    found = []
+    for child in psutil.Process().children():
+        try:
+            if any("mmsearch.server.worker" in one for one in child.cmdline()):
+                found.append(child)
+        except psutil.Error:  # it ended just now
+            continue
+    return found
+
+
+def answer(client: TestClient, **asked: Any) -> tuple[int, Any]:
+    found = client.get(f"{BASE}/search", params=asked)
+    body = found.json()
+    body.pop("took_ms", None)
+    return found.status_code, body
+
+
+ASKED: list[dict[str, Any]] = [
+    {"q": "a red photo", "k": 2, "all": True},
+    {"q": "Lisbon -blue"},
+    {"q": "green", "type": "image", "items": True, "offset": 1},
+    {"q": "red", "more_like": [1]},
+    {"q": "type:nothing"},
+    {"q": "like:#999"},
+    {"q": "red", "folder": "nowhere"},
+]
+
+
+def test_a_worker_answers_as_the_server_does(
+    stored: mmsearch.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with TestClient(create_app({"photos": stored}), base_url=HOME) as client:
+        expected = [answer(client, **asked) for asked in ASKED]
+        similar = client.get(f"{BASE}/items/1/similar").json()["hits"]
+    assert {status for status, _ in expected} == {200, 400}
+    with working(stored) as (client, workers):
+        wait_until(lambda: workers.ready == 1)
+        monkeypatch.delattr(mmsearch.Index, "search")  # of this process
+        assert [answer(client, **asked) for asked in ASKED] == expected
+        body = client.post(f"{BASE}/search", json=ASKED[0]).json()
+        assert body["hits"] == expected[0][1]["hits"]
+        assert client.get(f"{BASE}/items/1/similar").json()["hits"] == similar
+
+
+def test_many_searches_are_answered_each_by_its_own_answer(stored: mmsearch.Index) -> None:
+    queries = [f"{colour} {number}" for colour in ("red", "blue", "green") for number in range(20)]
+    with working(stored, 2) as (client, workers), ThreadPoolExecutor(16) as pool:
+        wait_until(lambda: workers.ready == 2)
+        found = list(pool.map(lambda query: answer(client, q=query), queries))
+    assert [body["query"] for _, body in found] == queries
+    assert [body["hits"][0]["name"] for _, body in found] == [
+        f"{query.split()[0]}.png" for query in queries
+    ]
+
+
+def test_a_worker_finds_what_was_indexed_since_it_started(
+    stored: mmsearch.Index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with working(stored) as (client, workers):
+        wait_until(lambda: workers.ready == 1)
+        make_photo(photos / "plum.png", "purple")
+        stored.update()
+        monkeypatch.delattr(mmsearch.Index, "search")
+        assert answer(client, q="purple")[1]["hits"][0]["name"] == "plum.png"
+
+
+def test_a_worker_that_crashes_is_replaced_and_nobody_notices(stored: mmsearch.Index) -> None:
+    with working(stored) as (client, workers):
+        wait_until(lambda: workers.ready == 1)
+        (crashed,) = processes()
+        crashed.kill()
+        assert answer(client, q="red")[0] == 200
+        wait_until(lambda: workers.ready == 1 and processes() not in ([crashed], []))
+        assert answer(client, q="red")[0] == 200
+    assert processes() == []
+
+
+def test_without_a_worker_the_server_answers_itself(
+    stored: mmsearch.Index, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with working(stored, path=tmp_path / "nowhere.mmsearch") as (client, workers):
+        wait_until(lambda: "without a worker process" in caplog.text)
+        assert workers.ready == 0
+        assert answer(client, q="red")[0] == 200
+
+
+def test_workers_end_with_the_server_also_while_they_load(stored: mmsearch.Index) -> None:
+    with working(stored, 2) as (client, _):
+        assert answer(client, q="red")[0] == 200
+    assert processes() == []
+    with working(stored, 2) as (_, workers):
+        wait_until(lambda: workers.ready == 2)
+    assert processes() == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
+@pytest.mark.slow
+def test_workers_do_not_outlive_a_server_that_was_killed(
+    stored: mmsearch.Index, tmp_path: Path
+) -> None:
+    from tests.server.test_process import found, started
+
+    home = tmp_path / "home"
+    home.mkdir()
+    arguments = ("--index", str(stored.path), "--workers", "1")
+    with started(*arguments, home=home) as (process, told):
+        server = psutil.Process(process.pid)
+        wait_until(lambda: len(server.children()) == 1)
+        (worker,) = server.children()
+        assert found(told["url"], "red") == ["red.png"]
+    assert worker.wait(60) in (0, None)
