@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmsearch.as_json import duplicates_as_json
-from mmsearch.cli.options import IndexOption, JsonOption, settings_with
+from mmsearch.cli.options import FolderOption, IndexOption, JsonOption, open_index, settings_with
 from mmsearch.cli.output import (
     byte_size,
     note,
@@ -35,15 +35,7 @@ def duplicates(
             "slightly cropped; or also shots within two seconds."
         ),
     ] = Match.NEAR,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--in",
-            metavar="FOLDER",
-            help="Only files in this folder and below.",
-            show_default=False,
-        ),
-    ] = None,
+    folder: FolderOption = None,
     paths: Annotated[
         bool,
         typer.Option(
@@ -66,14 +58,8 @@ def duplicates(
     The best of each group comes first: the one with the most pixels, and of those the oldest.
     Each copy was compared with the best itself.
     """
-    import mmsearch
-
     settings = settings_with(index=index)
-    with (
-        mmsearch.open(settings.index_path()) as opened,
-        progress_bar("comparing", " photos") as progress,
-    ):
-        opened.max_megapixels = settings.max_megapixels
+    with open_index(settings) as opened, progress_bar("comparing", " photos") as progress:
         found = opened.duplicates(match=match, folder=folder, progress=progress)
     if json:
         show_json(duplicates_as_json(found))

@@ -14,6 +14,7 @@ from mmsearch.cli.options import (
     IndexOption,
     JsonOption,
     RerankOption,
+    open_index,
     settings_with,
 )
 from mmsearch.cli.output import note, printable, short_path, show, show_json, table
@@ -58,11 +59,7 @@ def explain(
 
     Of a file with several items, the best one is explained.
     """
-    import mmsearch
-
-    settings = settings_with(index=index, device=device)
-    with mmsearch.open(settings.index_path(), device=settings.device) as opened:
-        opened.max_megapixels = settings.max_megapixels
+    with open_index(settings_with(index=index, device=device)) as opened:
         found = opened.explain(item, query, rerank=rerank, files=True)
     if json:
         show_json(explanation_as_json(found))

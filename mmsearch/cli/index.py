@@ -11,6 +11,7 @@ import typer
 
 from mmsearch.as_json import report_as_json
 from mmsearch.cli import INTERRUPTED
+from mmsearch.cli.indexing import counts_of, index_to_fill
 from mmsearch.cli.options import (
     DeviceOption,
     IndexOption,
@@ -30,7 +31,6 @@ from mmsearch.cli.output import (
     show_json,
 )
 from mmsearch.errors import SourceNotFoundError
-from mmsearch.settings import Settings
 
 if TYPE_CHECKING:
     from mmsearch.items import IndexReport
@@ -113,12 +113,7 @@ def index(
         if not os.path.exists(path):  # noqa: PTH110 - never raises, also where it may not be asked
             raise SourceNotFoundError(f"There is no file or folder at {path}.")
     try:
-        with _open_or_create(settings, given, change_model=model is not None) as opened:
-            opened.max_megapixels = settings.max_megapixels
-            opened.speech_model = settings.speech_model
-            opened.jobs = settings.jobs
-            if not given and not opened.status().sources:
-                raise typer.BadParameter("name a folder or file: this index has no sources yet.")
+        with index_to_fill(settings, given, model=model) as opened:
             with progress_bar("Indexing", " files") as progress:
                 if given:
                     report = opened.add(
@@ -142,41 +137,13 @@ def index(
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _open_or_create(settings: Settings, paths: list[Path], *, change_model: bool) -> Index:
-    import mmsearch
-    from mmsearch.errors import IndexNotFoundError
-
-    where = settings.index_path()
-    try:
-        opened = mmsearch.open(where, device=settings.device)
-    except IndexNotFoundError:
-        if not paths:
-            raise
-        return mmsearch.create(where, model=settings.model, device=settings.device)
-    if change_model and settings.model != "auto":
-        opened.max_megapixels = settings.max_megapixels
-        opened.jobs = settings.jobs
-        with progress_bar("Re-encoding", " items") as progress:
-            opened.reencode(settings.model, progress=progress)
-    return opened
-
-
 def _show(report: IndexReport, paths: list[Path], opened: Index) -> None:
     found = report.added + report.updated + report.unchanged + len(report.failed)
     if paths and not found:
         note(
             f"Nothing to index found in {', '.join(short_path(path.absolute()) for path in paths)}."
         )
-    counts = [
-        f"{count} {name}"
-        for name, count in (
-            ("added", report.added),
-            ("updated", report.updated),
-            ("removed", report.removed),
-            ("unchanged", report.unchanged),
-            ("failed", len(report.failed)),
-        )
-    ]
+    counts = [f"{count} {name}" for name, count in counts_of(report).items()]
     rate = f", {report.items_per_second:.0f} items/s" if report.items_per_second >= 1 else ""
     show(f"{', '.join(counts)} in {report.seconds:.1f} s{rate} ({short_path(opened.path)})")
     note_failures(report.failed)

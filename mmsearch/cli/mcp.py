@@ -7,13 +7,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mmsearch.cli import INTERRUPTED
-from mmsearch.cli.options import DeviceOption, settings_with
+from mmsearch.cli.options import DeviceOption, open_index, settings_with
 from mmsearch.cli.output import note
 
 if TYPE_CHECKING:
@@ -73,17 +72,13 @@ def mcp(
 @contextmanager
 def _shelf_of(given: list[str], settings: Settings) -> Iterator[Shelf]:
     """The indexes, opened when they are first asked for and closed at the end."""
-    import mmsearch
     from mmsearch.server.mcp.shelf import OpenedOnce, Shelf, close_all
     from mmsearch.server.names import served_names
 
-    def opened(path: Path) -> mmsearch.Index:
-        index = mmsearch.open(path, device=settings.device)
-        index.max_megapixels = settings.max_megapixels
-        return index
-
     named = served_names(map(settings.index_path, given))
-    openers = {name: OpenedOnce(partial(opened, path)) for name, path in named.items()}
+    openers = {
+        name: OpenedOnce(partial(open_index, settings, path)) for name, path in named.items()
+    }
     try:
         yield Shelf(openers)
     finally:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmsearch.cli.options import IndexOption, JsonOption, settings_with
+from mmsearch.cli.options import IndexOption, JsonOption, open_index, settings_with
 from mmsearch.cli.output import byte_size, note, progress_bar, show, show_json
 from mmsearch.items import VectorStoreStatus
 
@@ -65,15 +65,11 @@ def optimize(
     It does so by itself when it has grown; here you say what for, and it is kept so from then on.
     Queries go on meanwhile. A small index compares all items, and needs no arranging.
     """
-    import mmsearch
     from mmsearch.as_json import vectors_as_json
     from mmsearch.vectors.base import DEFAULT_RECALL
 
     settings = settings_with(index=index)
-    with (
-        mmsearch.open(settings.index_path()) as opened,
-        progress_bar("arranging", "vector") as progress,
-    ):
+    with open_index(settings) as opened, progress_bar("arranging", "vector") as progress:
         recall = DEFAULT_RECALL if target is None else target
         found = opened.optimize(recall=recall, memory=memory, progress=progress)
     if json:

@@ -1,14 +1,17 @@
-"""Options that several commands share, so that they mean the same everywhere."""
+"""Options that several commands share, and what they mean everywhere."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmsearch.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from mmsearch.library import Index
 
 
 class DeviceName(StrEnum):
@@ -73,6 +76,15 @@ SpeechModelOption = Annotated[
         show_default=False,
     ),
 ]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--in",
+        metavar="FOLDER",
+        help="Only files in this folder and below.",
+        show_default=False,
+    ),
+]
 RerankOption = Annotated[
     str | None,
     typer.Option(
@@ -107,3 +119,26 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 def settings_with(**flags: Any) -> Settings:
     """The settings in force when these flags are given; None means not given."""
     return load_settings(flags)
+
+
+def open_index(settings: Settings, path: Path | None = None) -> Index:
+    """Opens an index, by default the one that the settings name, to be used as they say."""
+    import mmsearch
+
+    opened = mmsearch.open(path or settings.index_path(), device=settings.device)
+    return _adjusted(opened, settings)
+
+
+def create_index(settings: Settings) -> Index:
+    """Makes the index that the settings name, to be used as they say."""
+    import mmsearch
+
+    made = mmsearch.create(settings.index_path(), model=settings.model, device=settings.device)
+    return _adjusted(made, settings)
+
+
+def _adjusted(index: Index, settings: Settings) -> Index:
+    index.max_megapixels = settings.max_megapixels
+    index.speech_model = settings.speech_model
+    index.jobs = settings.jobs
+    return index

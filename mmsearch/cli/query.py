@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,16 +19,22 @@ from mmsearch.cli.looking import (
 from mmsearch.cli.options import (
     BudgetOption,
     DeviceOption,
+    FolderOption,
     IndexOption,
     JsonOption,
     RerankOption,
     SpeechModelOption,
+    open_index,
     settings_with,
 )
 from mmsearch.cli.output import note, printable, show_json, write_paths
 from mmsearch.items import Modality
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.search.language.grammar import KEYS
+
+if TYPE_CHECKING:
+    from mmsearch.background.asked import Answer, Asked
+    from mmsearch.settings import Settings
 
 EXAMPLES = """\b
 In QUERY:
@@ -60,15 +66,7 @@ def query(
         ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many hits at most.")] = 10,
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--in",
-            metavar="FOLDER",
-            help="Only files in this folder and below.",
-            show_default=False,
-        ),
-    ] = None,
+    folder: FolderOption = None,
     modality: Annotated[
         Modality | None,
         typer.Option("--type", help="Only items of this kind.", show_default=False),
@@ -148,8 +146,7 @@ def query(
     QUERY is words, the path of an image to find similar ones and what describes it, or the path
     of a recording that asks the question. Words may hold operators and filters, see below.
     """
-    from mmsearch.background.asked import Asked, answer
-    from mmsearch.background.client import ask_server
+    from mmsearch.background.asked import Asked
 
     if text is None and not more_like:
         raise typer.BadParameter("say what to look for.", param_hint="QUERY")
@@ -158,8 +155,6 @@ def query(
     )
     if html is not None:
         require_page(html)
-    path = settings.index_path()
-    asked_by = None if text is None else _medium_of(text)
     asked = Asked(
         text=text,
         k=k,
@@ -174,22 +169,7 @@ def query(
         more_like=tuple(more_like or ()),
         less_like=tuple(less_like or ()),
     )
-    found = None
-    if asked_by is None:
-        found = ask_server(
-            path, asked, device=settings.device, max_megapixels=settings.max_megapixels
-        )
-    if found is None:
-        import mmsearch
-
-        with mmsearch.open(path, device=settings.device) as opened:
-            opened.max_megapixels = settings.max_megapixels
-            opened.speech_model = settings.speech_model
-            if text is not None and asked_by in (MediaKind.RECORDING, MediaKind.VIDEO):
-                heard = opened.transcribe(text)
-                note(f"Heard: {printable(heard)}")
-                asked = replace(asked, text=mmsearch.literal(heard))
-            found = answer(opened, asked, files=True)
+    found = _answered(asked, settings)
     shown = found.shown
     if json:
         show_json(
@@ -214,6 +194,29 @@ def query(
         write_page(shown, html, settings, query=text, encoder=found.encoder, hidden=found.hidden)
     if number is not None:
         open_numbered(shown, number)
+
+
+def _answered(asked: Asked, settings: Settings) -> Answer:
+    """Searches the index, or has a server do so that runs; a recording is heard first."""
+    from mmsearch.background.asked import answer
+    from mmsearch.background.client import ask_server
+
+    path = settings.index_path()
+    medium = None if asked.text is None else _medium_of(asked.text)
+    if medium is None:
+        found = ask_server(
+            path, asked, device=settings.device, max_megapixels=settings.max_megapixels
+        )
+        if found is not None:
+            return found
+    with open_index(settings, path) as opened:
+        if asked.text is not None and medium in (MediaKind.RECORDING, MediaKind.VIDEO):
+            from mmsearch.search.language.literal import literal
+
+            heard = opened.transcribe(asked.text)
+            note(f"Heard: {printable(heard)}")
+            asked = replace(asked, text=literal(heard))
+        return answer(opened, asked, files=True)
 
 
 def _medium_of(text: str) -> MediaKind | None:

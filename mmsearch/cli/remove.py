@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmsearch.cli.options import IndexOption, JsonOption, settings_with
+from mmsearch.cli.options import IndexOption, JsonOption, open_index, settings_with
 from mmsearch.cli.output import show, show_json
 
 
@@ -26,10 +26,7 @@ def remove(
     Files inside an indexed folder come back when that folder is indexed again, unless they are
     left out with --exclude.
     """
-    import mmsearch
-
-    settings = settings_with(index=index)
-    with mmsearch.open(settings.index_path()) as opened:
+    with open_index(settings_with(index=index)) as opened:
         before = sum(opened.status().items.values())
         removed = opened.remove(*paths)
         items = before - sum(opened.status().items.values())

@@ -8,7 +8,7 @@ import typer
 
 from mmsearch.as_json import status_as_json
 from mmsearch.cli.optimize import described
-from mmsearch.cli.options import IndexOption, JsonOption, settings_with
+from mmsearch.cli.options import IndexOption, JsonOption, open_index, settings_with
 from mmsearch.cli.output import byte_size, printable, short_path, show, show_json
 
 
@@ -20,10 +20,7 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """Show what an index holds."""
-    import mmsearch
-
-    settings = settings_with(index=index)
-    with mmsearch.open(settings.index_path()) as opened:
+    with open_index(settings_with(index=index)) as opened:
         found = opened.status()
     if json:
         show_json(status_as_json(found))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmsearch.as_json import report_as_json
+from mmsearch.cli.indexing import counts_of, index_to_fill
 from mmsearch.cli.options import (
     DeviceOption,
     IndexOption,
@@ -21,12 +22,10 @@ from mmsearch.cli.options import (
     settings_with,
 )
 from mmsearch.cli.output import note, note_failures, progress_bar, show, show_json_line
-from mmsearch.settings import Settings
 
 if TYPE_CHECKING:
     from mmsearch.ingest.run import Progress
     from mmsearch.items import IndexReport
-    from mmsearch.library import Index
 
 
 def watch(
@@ -75,12 +74,7 @@ def watch(
     given = paths or []
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with _open_or_create(settings, given) as opened:
-            opened.max_megapixels = settings.max_megapixels
-            opened.speech_model = settings.speech_model
-            opened.jobs = settings.jobs
-            if not given and not opened.status().sources:
-                raise typer.BadParameter("name a folder or file: this index has no sources yet.")
+        with index_to_fill(settings, given) as opened:
             reports = opened.watch(
                 *given,
                 pace=Pace() if poll is None else Pace(poll=poll),
@@ -100,19 +94,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _open_or_create(settings: Settings, paths: list[Path]) -> Index:
-    import mmsearch
-    from mmsearch.errors import IndexNotFoundError
-
-    where = settings.index_path()
-    try:
-        return mmsearch.open(where, device=settings.device)
-    except IndexNotFoundError:
-        if not paths:
-            raise
-        return mmsearch.create(where, model=settings.model, device=settings.device)
-
-
 def _with_progress(run: Callable[[Progress | None], IndexReport]) -> IndexReport:
     with progress_bar("Indexing", " files") as progress:
         return run(progress)
@@ -122,17 +103,7 @@ def _show(report: IndexReport, *, json: bool) -> None:
     if json:
         show_json_line(report_as_json(report))
         return
-    counts = [
-        f"{count} {name}"
-        for name, count in (
-            ("added", report.added),
-            ("updated", report.updated),
-            ("removed", report.removed),
-            ("unchanged", report.unchanged),
-            ("failed", len(report.failed)),
-        )
-        if count
-    ]
+    counts = [f"{count} {name}" for name, count in counts_of(report).items() if count]
     show(f"{', '.join(counts) or 'nothing to do'} in {report.seconds:.1f} s")
     sys.stdout.flush()
     note_failures(report.failed)
