@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
@@ -306,3 +307,56 @@ def expect_images(encoder: DualEncoder, count: int, cores: int) -> None:
     """Tells an encoder how many images are about to come, if it wants to know."""
     if isinstance(encoder, PreparedEncoder):
         encoder.expect_images(count, cores)
+
+
+class DelegatingEncoder(ABC):
+    """A dual encoder in front of another one, which does all that is not done here.
+
+    Of the optional protocols it is a `RegionEncoder`; which others it keeps is for subclasses.
+    """
+
+    @property
+    @abstractmethod
+    def base(self) -> DualEncoder:
+        """The encoder behind this one."""
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Which encoder this is."""
+        return self.base.identity
+
+    @property
+    def id(self) -> str:
+        """The same as ``identity.id``."""
+        return self.identity.id
+
+    @property
+    def dim(self) -> int:
+        """Length of an embedding."""
+        return self.base.dim
+
+    @property
+    def transform(self) -> ImageTransform:
+        """Makes the pixels that ``encode_images`` takes."""
+        return self.identity.transform
+
+    @property
+    def batch_size(self) -> int:
+        """How many images to encode at once for the best rate."""
+        return self.base.batch_size
+
+    def encode_images(self, pixels: Pixels) -> Embeddings:
+        """Embeds images; see `DualEncoder.encode_images`."""
+        return self.base.encode_images(pixels)
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Embeds texts; see `DualEncoder.encode_texts`."""
+        return self.base.encode_texts(texts)
+
+    def encode_regions(self, pixels: Pixels) -> Regions | None:
+        """Embeds the regions of one image; see `RegionEncoder`."""
+        return encode_regions(self.base, pixels)
+
+    def fits(self, text: str) -> bool:
+        """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""
+        return self.base.fits(text)

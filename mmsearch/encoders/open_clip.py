@@ -88,17 +88,7 @@ class OpenClipEncoder:
         placement = place(device)
         architecture, source = architectures.of_tag(name, tag)
         weights = hub.fetch_weights(source.repo, revision, names=source.names)
-        folder = _tokenizer_folder(architecture, source.repo, weights.revision)
-        spec = f"{name}/{tag}"
-        return cls(
-            architecture,
-            weights.path,
-            folder,
-            spec=spec,
-            name=spec,
-            revision=weights.revision,
-            placement=placement,
-        )
+        return cls._of_hub(f"{name}/{tag}", architecture, source.repo, weights, placement)
 
     @classmethod
     def from_hub(
@@ -115,17 +105,7 @@ class OpenClipEncoder:
         placement = place(device)
         architecture = architectures.of_file(repo, config.path)
         weights = hub.fetch_weights(repo, config.revision)
-        folder = _tokenizer_folder(architecture, repo, weights.revision)
-        spec = f"hf-hub:{repo}"
-        return cls(
-            architecture,
-            weights.path,
-            folder,
-            spec=spec,
-            name=spec,
-            revision=weights.revision,
-            placement=placement,
-        )
+        return cls._of_hub(f"hf-hub:{repo}", architecture, repo, weights, placement)
 
     @classmethod
     def from_file(cls, name: str, path: Path, *, device: Device = "auto") -> OpenClipEncoder:
@@ -152,6 +132,28 @@ class OpenClipEncoder:
             spec=f"{name}:{path}",
             name=name,
             revision=revision,
+            placement=placement,
+        )
+
+    @classmethod
+    def _of_hub(
+        cls,
+        spec: str,
+        architecture: Architecture,
+        repo: str,
+        weights: hub.HubFile,
+        placement: Placement,
+    ) -> OpenClipEncoder:
+        """An architecture with weights of a repository, which may hold the tokenizer too."""
+        needed = architecture.text_config.get("hf_tokenizer_name")
+        own = weights.revision if needed == repo else None
+        return cls(
+            architecture,
+            weights.path,
+            tokenizer.find(needed, revision=own) if needed else None,
+            spec=spec,
+            name=spec,
+            revision=weights.revision,
             placement=placement,
         )
 
@@ -344,13 +346,6 @@ class OpenClipEncoder:
         # Fetched at once: each time, a GPU would have to finish first.
         embeddings: Embeddings = torch.cat(parts).cpu().numpy()
         return embeddings
-
-
-def _tokenizer_folder(architecture: Architecture, repo: str, revision: str) -> Path | None:
-    needed = architecture.text_config.get("hf_tokenizer_name")
-    if not needed:
-        return None
-    return tokenizer.find(needed, revision=revision if needed == repo else None)
 
 
 def _load_model(architecture: Architecture, weights: Path, placement: Placement) -> Any:

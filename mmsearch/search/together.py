@@ -13,14 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mmsearch.encoders.base import (
-    Embeddings,
-    EncoderIdentity,
-    ImageTransform,
-    Pixels,
-    Regions,
-    encode_regions,
-)
+from mmsearch.encoders.base import DelegatingEncoder, Embeddings, Pixels, Regions
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import DualEncoder
@@ -29,7 +22,7 @@ LARGEST = 64
 """Texts of one batch; those of a caller who has more are encoded in several."""
 
 
-class InTurn:
+class InTurn(DelegatingEncoder):
     """An encoder that several threads may call; see `mmsearch.encoders.base.DualEncoder`.
 
     Args:
@@ -46,34 +39,14 @@ class InTurn:
         self._pictures = pictures
 
     @property
-    def identity(self) -> EncoderIdentity:
-        """Which encoder this is."""
-        return self._encoder.identity
-
-    @property
-    def id(self) -> str:
-        """The same as ``identity.id``."""
-        return self._encoder.id
-
-    @property
-    def dim(self) -> int:
-        """Length of an embedding."""
-        return self._encoder.dim
-
-    @property
-    def transform(self) -> ImageTransform:
-        """Makes the pixels that ``encode_images`` takes."""
-        return self._encoder.transform
-
-    @property
-    def batch_size(self) -> int:
-        """How many images to encode at once for the best rate."""
-        return self._encoder.batch_size
+    def base(self) -> DualEncoder:
+        """The encoder that is called in turn."""
+        return self._encoder
 
     def encode_images(self, pixels: Pixels) -> Embeddings:
         """Embeds images when nobody else does."""
         with self._pictures:
-            return self._encoder.encode_images(pixels)
+            return super().encode_images(pixels)
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeds texts with those that others ask for."""
@@ -82,11 +55,7 @@ class InTurn:
     def encode_regions(self, pixels: Pixels) -> Regions | None:
         """Embeds the regions of an image when nobody else does."""
         with self._pictures:
-            return encode_regions(self._encoder, pixels)
-
-    def fits(self, text: str) -> bool:
-        """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""
-        return self._encoder.fits(text)
+            return super().encode_regions(pixels)
 
 
 @dataclass(slots=True)

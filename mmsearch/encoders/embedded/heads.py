@@ -71,6 +71,15 @@ class Normalisation:
     strength: float
     centre: float
 
+    @property
+    def numbers(self) -> dict[str, float]:
+        """All but the bank, by name."""
+        return {
+            "neighbours": self.neighbours,
+            "strength": self.strength,
+            "centre": self.centre,
+        }
+
     def bias(self, parts: Floats) -> Floats:
         """How much vectors resemble the other kind in general.
 

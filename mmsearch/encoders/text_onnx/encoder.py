@@ -8,14 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mmsearch.encoders.base import (
+    DelegatingEncoder,
     Device,
     DualEncoder,
     Embeddings,
     EncoderIdentity,
-    ImageTransform,
-    Pixels,
-    Regions,
-    encode_regions,
 )
 from mmsearch.encoders.text_onnx.kept import TowerPlaces, can_export, keep_text_tower
 from mmsearch.encoders.text_onnx.tower import TextTower
@@ -23,7 +20,7 @@ from mmsearch.encoders.text_onnx.tower import TextTower
 _log = logging.getLogger("mmsearch.encoders")
 
 
-class TextFirstEncoder:
+class TextFirstEncoder(DelegatingEncoder):
     """A dual encoder whose exported text tower reads texts; the whole waits for an image.
 
     Args:
@@ -48,8 +45,8 @@ class TextFirstEncoder:
         self._loading = threading.Lock()
 
     @property
-    def whole(self) -> DualEncoder:
-        """The encoder itself, loaded when first used.
+    def base(self) -> DualEncoder:
+        """The whole encoder, loaded when first used.
 
         Raises:
             EncoderError: it cannot be loaded.
@@ -65,36 +62,13 @@ class TextFirstEncoder:
         return self._identity
 
     @property
-    def id(self) -> str:
-        """The same as ``identity.id``."""
-        return self._identity.id
-
-    @property
     def dim(self) -> int:
         """Length of an embedding."""
         return self._dim
 
-    @property
-    def transform(self) -> ImageTransform:
-        """Makes the pixels that ``encode_images`` takes."""
-        return self._identity.transform
-
-    @property
-    def batch_size(self) -> int:
-        """How many images to encode at once for the best rate."""
-        return self.whole.batch_size
-
-    def encode_images(self, pixels: Pixels) -> Embeddings:
-        """Embeds images by the whole encoder; see `DualEncoder.encode_images`."""
-        return self.whole.encode_images(pixels)
-
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Embeds texts by the exported tower; see `DualEncoder.encode_texts`."""
         return self._tower(texts)
-
-    def encode_regions(self, pixels: Pixels) -> Regions | None:
-        """Embeds the regions of one image; see `RegionEncoder`."""
-        return encode_regions(self.whole, pixels)
 
     def fits(self, text: str) -> bool:
         """Whether the text tower takes a text whole; what is longer is cut when it is encoded."""
@@ -136,4 +110,4 @@ def open_for_queries(
 
 def whole(encoder: DualEncoder) -> DualEncoder:
     """The encoder itself, for what looks at more of it than a text query does."""
-    return encoder.whole if isinstance(encoder, TextFirstEncoder) else encoder
+    return encoder.base if isinstance(encoder, TextFirstEncoder) else encoder
