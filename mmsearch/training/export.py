@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mmsearch.encoders.text_onnx.graph import RUNTIME, cast, quantise, replace_weight, to_int8
 from mmsearch.training.minilm import HEADS, WIDTH, Layer
-from mmsearch.training.towers import require
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -34,11 +35,7 @@ if TYPE_CHECKING:
 IMAGE_OUTPUTS = ("features", "logits", "regions")
 TEXT_OUTPUTS = ("features", "states")
 OPSET = 17
-BLOCK = 32
-"""Weights that share a scale in the text tower; with 128, embeddings depended on their batch."""
 
-_RUNTIME = "com.microsoft"  # the domain of ONNX Runtime's own operators
-_INT8 = 4  # accuracy_level of MatMulNBits: activations as int8
 _SMALL = 1024  # parameters; smaller tensors stay float32
 
 
@@ -56,7 +53,7 @@ def export_image_tower(tower: nn.Module, side: int, path: Path) -> None:
     pixels = torch.zeros((1, side, side, 3), dtype=torch.uint8)
     model = _to_onnx(tower, {"pixels": pixels}, IMAGE_OUTPUTS, {}, {}, path)
     store_convolutions(model)
-    require("onnx").save(model, path)
+    onnx.save(model, path)
 
 
 def export_text_tower(tower: nn.Module, path: Path) -> None:
@@ -71,10 +68,10 @@ def export_text_tower(tower: nn.Module, path: Path) -> None:
     ids = torch.ones((2, 8), dtype=torch.int64)
     shape = {0: "n", 1: "tokens"}
     dynamic = {"ids": shape, "mask": shape, "features": {0: "n"}, "states": shape}
-    inputs, operators = {"ids": ids, "mask": ids}, {_RUNTIME: 1}
+    inputs, operators = {"ids": ids, "mask": ids}, {RUNTIME: 1}
     model = _to_onnx(fused(tower), inputs, TEXT_OUTPUTS, dynamic, operators, path)
-    store_matrices(model)
-    require("onnx").save(model, path)
+    to_int8(model)
+    onnx.save(model, path)
 
 
 def _to_onnx(
@@ -109,7 +106,7 @@ def _to_onnx(
             dynamo=False,
             custom_opsets=dict(operators),
         )
-    model: ModelProto = require("onnx").load(path)
+    model: ModelProto = onnx.load(path)
     return model
 
 
@@ -164,7 +161,7 @@ class _Attention(torch.autograd.Function):
         # The bias of the projections: they have added theirs, but the mask comes after it.
         none = graph.op("Constant", value_t=torch.zeros(3 * WIDTH))
         attended = graph.op(
-            f"{_RUNTIME}::MultiHeadAttention",
+            f"{RUNTIME}::MultiHeadAttention",
             query, key, value, none, mask, num_heads_i=HEADS, mask_filter_value_f=-1e9,
         )  # fmt: skip
         return attended.setType(query.type())
@@ -172,7 +169,6 @@ class _Attention(torch.autograd.Function):
 
 def store_convolutions(model: ModelProto) -> None:
     """Stores the large weights of an image tower, in place: int8 or, if grouped, float16."""
-    onnx = require("onnx")
     dense = {
         node.input[1]
         for node in model.graph.node
@@ -181,83 +177,25 @@ def store_convolutions(model: ModelProto) -> None:
     for tensor in _large_weights(model):
         name = tensor.name
         values = onnx.numpy_helper.to_array(tensor)
-        if name not in dense:
-            half: NDArray[Any] = values.astype(np.float16)
-            _replace(model, tensor, {f"{name}.f16": half}, [_cast(f"{name}.f16", name)])
-            continue
-        stored, scale = quantise(values.reshape(len(values), -1), axis=1)
-        arrays: dict[str, NDArray[Any]] = {
-            f"{name}.i8": stored.reshape(values.shape),
-            f"{name}.scale": scale.reshape(-1, *[1] * (values.ndim - 1)),
-        }
-        nodes = [
-            _cast(f"{name}.i8", f"{name}.cast"),
-            onnx.helper.make_node("Mul", [f"{name}.cast", f"{name}.scale"], [name]),
-        ]
-        _replace(model, tensor, arrays, nodes)
-
-
-def store_matrices(model: ModelProto) -> None:
-    """Stores the large matrices of a text tower as int8, in place."""
-    onnx = require("onnx")
-    users = {name: node for node in model.graph.node for name in node.input}
-    for tensor in _large_weights(model):
-        name, user = tensor.name, users[tensor.name]
-        values = onnx.numpy_helper.to_array(tensor)
-        if user.op_type == "Gather":
-            # Only the rows that were looked up are turned back.
-            stored, scale = quantise(values, axis=1)
-            _replace(model, tensor, {f"{name}.i8": stored, f"{name}.scale": scale}, [])
-            _look_up(model, user, name)
-        elif user.op_type == "MatMul" and len(values) % BLOCK == 0:
-            packed, scales = quantise_blocks(values)
-            _replace(model, tensor, {f"{name}.u8": packed, f"{name}.scales": scales}, [])
-            _multiply(model, user, name, values.shape)
+        if name in dense:
+            stored, scale = quantise(values.reshape(len(values), -1), axis=1)
+            arrays: dict[str, NDArray[Any]] = {
+                f"{name}.i8": stored.reshape(values.shape),
+                f"{name}.scale": scale.reshape(-1, *[1] * (values.ndim - 1)),
+            }
+            nodes = [
+                cast(f"{name}.i8", f"{name}.cast"),
+                onnx.helper.make_node("Mul", [f"{name}.cast", f"{name}.scale"], [name]),
+            ]
         else:
-            half: NDArray[Any] = values.astype(np.float16)
-            _replace(model, tensor, {f"{name}.f16": half}, [_cast(f"{name}.f16", name)])
-
-
-def quantise_blocks(
-    values: NDArray[np.float32],
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """A matrix as ``MatMulNBits`` takes it.
-
-    Args:
-        values: shape (inputs, outputs), inputs a multiple of :data:`BLOCK`.
-
-    Returns:
-        uint8 of shape (outputs, blocks, BLOCK), with 128 for zero, and scales, float32 of shape
-        (outputs, blocks). No value differs by more than half its scale.
-    """
-    blocks = values.T.reshape(-1, BLOCK)
-    stored, scale = quantise(blocks, axis=1)
-    shape = (values.shape[1], values.shape[0] // BLOCK)
-    packed = (stored.astype(np.int16) + 128).astype(np.uint8)
-    return packed.reshape(*shape, BLOCK), scale.reshape(shape)
-
-
-def quantise(
-    values: NDArray[np.float32], axis: int
-) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric int8 quantisation of a matrix.
-
-    Args:
-        values: the matrix.
-        axis: along which one scale is shared; 0 gives one scale a column, 1 one a row.
-
-    Returns:
-        The int8 matrix, in -127..127, and the scales, in a shape that multiplies with it. No
-        value differs from the original by more than half its scale.
-    """
-    largest = np.abs(values).max(axis=axis, keepdims=True)
-    scale = np.maximum(largest / 127, np.finfo(np.float32).tiny).astype(np.float32)
-    stored = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
-    return stored, scale
+            arrays = {f"{name}.f16": values.astype(np.float16)}
+            nodes = [cast(f"{name}.f16", name)]
+        replace_weight(model, tensor, arrays)
+        for position, node in enumerate(nodes):
+            model.graph.node.insert(position, node)
 
 
 def _large_weights(model: ModelProto) -> list[TensorProto]:
-    onnx = require("onnx")
     return [
         tensor
         for tensor in model.graph.initializer
@@ -265,61 +203,6 @@ def _large_weights(model: ModelProto) -> list[TensorProto]:
         and len(tensor.dims) >= 2
         and np.prod(tensor.dims) >= _SMALL
     ]
-
-
-def _cast(source: str, target: str) -> NodeProto:
-    onnx = require("onnx")
-    node: NodeProto = onnx.helper.make_node("Cast", [source], [target], to=onnx.TensorProto.FLOAT)
-    return node
-
-
-def _replace(
-    model: ModelProto,
-    tensor: TensorProto,
-    arrays: dict[str, NDArray[Any]],
-    nodes: Sequence[NodeProto],
-) -> None:
-    """Puts arrays in the place of a weight, and in front of the graph what turns them back."""
-    onnx = require("onnx")
-    model.graph.initializer.remove(tensor)
-    for name, array in arrays.items():
-        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
-    for position, node in enumerate(nodes):
-        model.graph.node.insert(position, node)
-
-
-def _look_up(model: ModelProto, gather: NodeProto, name: str) -> None:
-    """Makes a Gather look rows up in int8, and turns them back afterwards."""
-    onnx = require("onnx")
-    ids, rows = gather.input[1], gather.output[0]
-    nodes = [
-        onnx.helper.make_node("Gather", [f"{name}.i8", ids], [f"{rows}.i8"]),
-        onnx.helper.make_node("Gather", [f"{name}.scale", ids], [f"{rows}.scale"]),
-        _cast(f"{rows}.i8", f"{rows}.cast"),
-        onnx.helper.make_node("Mul", [f"{rows}.cast", f"{rows}.scale"], [rows]),
-    ]
-    position = list(model.graph.node).index(gather)
-    model.graph.node.remove(gather)
-    for offset, node in enumerate(nodes):
-        model.graph.node.insert(position + offset, node)
-
-
-def _multiply(model: ModelProto, product: NodeProto, name: str, shape: tuple[int, ...]) -> None:
-    """Makes a MatMul multiply with what ``quantise_blocks`` made of its matrix."""
-    node = require("onnx").helper.make_node(
-        "MatMulNBits",
-        [product.input[0], f"{name}.u8", f"{name}.scales"],
-        list(product.output),
-        domain=_RUNTIME,
-        K=shape[0],
-        N=shape[1],
-        bits=8,
-        block_size=BLOCK,
-        accuracy_level=_INT8,
-    )
-    position = list(model.graph.node).index(product)
-    model.graph.node.remove(product)
-    model.graph.node.insert(position, node)
 
 
 def _attribute(node: NodeProto, name: str, otherwise: int) -> int:

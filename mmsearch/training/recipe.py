@@ -34,7 +34,7 @@ from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.training.bank import centroids
 from mmsearch.training.export import export_image_tower, export_text_tower
 from mmsearch.training.features import FeatureStore, ImageFeatures, Progress
-from mmsearch.training.finetune import FineTuning, TowerHeads, Towers
+from mmsearch.training.finetune import Towers
 from mmsearch.training.heads import HeadSettings, fit_heads
 from mmsearch.training.material import Gatherer, Untrained, gather
 from mmsearch.training.minilm import WIDTH as SENTENCE
@@ -42,6 +42,7 @@ from mmsearch.training.pairs import Pairs, Rows
 from mmsearch.training.soup import fine_tune_and_average
 from mmsearch.training.stages import LastStages
 from mmsearch.training.standardise import Standardisation
+from mmsearch.training.tower_heads import TowerHeads
 from mmsearch.training.towers import (
     class_names,
     load_image_tower,
@@ -49,6 +50,7 @@ from mmsearch.training.towers import (
     other_things,
     tokenizer_file,
 )
+from mmsearch.training.tuning import FineTuning
 
 NAME = "embedded-3"
 KEPT = "kept"

@@ -39,12 +39,14 @@ from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.evaluation.metrics import image_to_text_ranks, text_to_image_ranks
 from mmsearch.training.export import export_image_tower, export_text_tower
 from mmsearch.training.features import Progress
-from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, TuningEpoch, fine_tune
+from mmsearch.training.finetune import Towers, TuningEpoch, fine_tune
 from mmsearch.training.material import Gatherer, Material, Tokens
 from mmsearch.training.reload import reload_towers
 from mmsearch.training.stages import DEEPEST, SHALLOWEST, LastStages
 from mmsearch.training.standardise import Standardisation
+from mmsearch.training.tower_heads import TowerHeads
 from mmsearch.training.towers import class_names, other_things
+from mmsearch.training.tuning import FineTuning
 from mmsearch.training.views import Halves
 
 _THINGS = 2000  # other texts that must go on meaning what they mean
@@ -191,19 +193,7 @@ def refine(
     shutil.copyfile(base / TOKENIZER, out / TOKENIZER)
     export_image_tower(image, manifest.transform.height, out / IMAGE_TOWER)
     export_text_tower(text.cpu(), out / TEXT_TOWER)
-    aligned_image, aligned_text, named = heads.linear()
-    # The banks stay: few captions would make poor ones, and the space has moved little.
-    save_heads(
-        out / HEADS,
-        replace(image_head, weight=aligned_image.weight, bias=aligned_image.bias),
-        replace(
-            text_head,
-            weight=aligned_text.weight,
-            bias=aligned_text.bias,
-            projection=named.weight,
-            offset=named.bias,
-        ),
-    )
+    _save_heads(out / HEADS, heads, image_head, text_head)
     Manifest(manifest.name, content_hash(out), manifest.dim, manifest.transform).save(out)
     return history.epochs
 
@@ -244,3 +234,22 @@ def _material(
         Standardisation.of(np.concatenate([read, read_others])),
     )
     return material, heads
+
+
+def _save_heads(path: Path, heads: TowerHeads, image: ImageHead, text: TextHead) -> None:
+    """Writes heads that were trained, with the banks of those that they were trained from.
+
+    Few captions would make poor banks, and the space has moved little.
+    """
+    aligned_image, aligned_text, named = heads.linear()
+    save_heads(
+        path,
+        replace(image, weight=aligned_image.weight, bias=aligned_image.bias),
+        replace(
+            text,
+            weight=aligned_text.weight,
+            bias=aligned_text.bias,
+            projection=named.weight,
+            offset=named.bias,
+        ),
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from mmsearch.encoders.embedded.manifest import IMAGE_TOWER, TEXT_TOWER
 from mmsearch.errors import WeightsError
 from mmsearch.training.minilm import WIDTH, Layer, MiniLM
-from mmsearch.training.towers import ImageTower, require
+from mmsearch.training.towers import ImageTower
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -36,7 +37,6 @@ def reload_towers(weights: Path) -> tuple[ImageTower, MiniLM]:
         WeightsError: a file is not there, or holds another network.
         TrainingError: the extra ``train`` is not installed.
     """
-    onnx = require("onnx")
     image, text = ImageTower(), MiniLM()
     for name, fill in ((IMAGE_TOWER, _fill_image), (TEXT_TOWER, _fill_text)):
         try:
@@ -53,7 +53,6 @@ class _Stored:
     """The weights of a file, turned back into float32."""
 
     def __init__(self, model: ModelProto) -> None:
-        onnx = require("onnx")
         self.nodes: list[NodeProto] = list(model.graph.node)
         self._arrays: dict[str, NDArray[Any]] = {
             tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer

@@ -12,8 +12,10 @@ from pathlib import Path
 import torch
 
 from mmsearch.training.features import Progress
-from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, fine_tune
+from mmsearch.training.finetune import Towers, fine_tune
 from mmsearch.training.material import Material
+from mmsearch.training.tower_heads import TowerHeads
+from mmsearch.training.tuning import FineTuning
 
 
 def fine_tune_and_average(

@@ -13,13 +13,8 @@ from torch import Tensor, nn
 pytest.importorskip("onnx", reason="the extra 'train' is not installed")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from mmsearch.training.export import (  # noqa: E402
-    BLOCK,
-    export_image_tower,
-    export_text_tower,
-    quantise,
-    quantise_blocks,
-)
+from mmsearch.encoders.text_onnx.graph import BLOCK, quantise, quantise_blocks  # noqa: E402
+from mmsearch.training.export import export_image_tower, export_text_tower  # noqa: E402
 from mmsearch.training.minilm import WIDTH, Layer  # noqa: E402
 
 finite = st.floats(-1e4, 1e4, width=32)

@@ -1,4 +1,4 @@
-"""Makes the weights of an exported text tower small: int8, or float16.
+"""Makes the weights of an exported tower small: int8, or float16.
 
 int8 matrices have a scale for every 32 weights and are multiplied as they are, by the operator
 ``MatMulNBits`` of ONNX Runtime; it rounds activations to int8 likewise, 32 at a time within one
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 RUNTIME = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
 
-_BLOCK = 32
+BLOCK = 32
+"""Weights of a matrix that share a scale; with 128, embeddings depended on their batch."""
+
 _INT8 = 4  # accuracy_level of MatMulNBits: activations as int8
 _ZERO = 128  # of its unsigned bytes
 _SMALL = 1024  # weights; smaller tensors stay float32
@@ -33,7 +35,7 @@ def to_int8(model: ModelProto) -> None:
         values = onnx.numpy_helper.to_array(tensor)
         if user.op_type == "Gather":
             _store_table(model, tensor, user, values)
-        elif user.op_type == "MatMul" and user.input[1] == tensor.name and not len(values) % _BLOCK:
+        elif user.op_type == "MatMul" and user.input[1] == tensor.name and not len(values) % BLOCK:
             _store_matrix(model, tensor, user, values)
         else:
             _store_half(model, tensor, user)
@@ -65,14 +67,14 @@ def _store_table(
     model: ModelProto, tensor: TensorProto, gather: NodeProto, values: NDArray[np.float32]
 ) -> None:
     name, ids, rows = tensor.name, gather.input[1], gather.output[0]
-    stored, scale = _quantise(values)
+    stored, scale = quantise(values, axis=1)
     nodes = [
         onnx.helper.make_node("Gather", [f"{name}.i8", ids], [f"{rows}.i8"]),
         onnx.helper.make_node("Gather", [f"{name}.scale", ids], [f"{rows}.scale"]),
-        _cast(f"{rows}.i8", f"{rows}.cast"),
+        cast(f"{rows}.i8", f"{rows}.cast"),
         onnx.helper.make_node("Mul", [f"{rows}.cast", f"{rows}.scale"], [rows]),
     ]
-    _replace_weight(model, tensor, {f"{name}.i8": stored, f"{name}.scale": scale})
+    replace_weight(model, tensor, {f"{name}.i8": stored, f"{name}.scale": scale})
     _replace_node(model, gather, nodes)
 
 
@@ -80,11 +82,7 @@ def _store_matrix(
     model: ModelProto, tensor: TensorProto, product: NodeProto, values: NDArray[np.float32]
 ) -> None:
     inputs, outputs = values.shape
-    stored, scale = _quantise(values.T.reshape(-1, _BLOCK))
-    shifted = (stored.astype(np.int16) + _ZERO).astype(np.uint8)
     names = (f"{tensor.name}.u8", f"{tensor.name}.scales")
-    blocks = (outputs, inputs // _BLOCK)
-    arrays = {names[0]: shifted.reshape(*blocks, _BLOCK), names[1]: scale.reshape(blocks)}
     node = onnx.helper.make_node(
         "MatMulNBits",
         [product.input[0], *names],
@@ -93,39 +91,63 @@ def _store_matrix(
         K=inputs,
         N=outputs,
         bits=8,
-        block_size=_BLOCK,
+        block_size=BLOCK,
         accuracy_level=_INT8,
     )
-    _replace_weight(model, tensor, arrays)
+    replace_weight(model, tensor, dict(zip(names, quantise_blocks(values), strict=True)))
     _replace_node(model, product, [node])
 
 
 def _store_half(model: ModelProto, tensor: TensorProto, user: NodeProto) -> None:
     """Stores a weight as float16; of a table, only the rows that are looked up become float32."""
     name, half = tensor.name, f"{tensor.name}.f16"
-    _replace_weight(model, tensor, {half: onnx.numpy_helper.to_array(tensor).astype(np.float16)})
+    replace_weight(model, tensor, {half: onnx.numpy_helper.to_array(tensor).astype(np.float16)})
     if user.op_type == "Gather":
         rows = user.output[0]
         look_up = onnx.helper.make_node("Gather", [half, user.input[1]], [f"{rows}.f16"])
-        _replace_node(model, user, [look_up, _cast(f"{rows}.f16", rows)])
+        _replace_node(model, user, [look_up, cast(f"{rows}.f16", rows)])
     else:
-        model.graph.node.insert(_place_of(model, user), _cast(half, name))
+        model.graph.node.insert(_place_of(model, user), cast(half, name))
 
 
-def _quantise(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric int8 with one scale a row; no value differs by more than half its scale.
+def quantise_blocks(
+    values: NDArray[np.float32],
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """A matrix as ``MatMulNBits`` takes it.
+
+    Args:
+        values: shape (inputs, outputs), inputs a multiple of :data:`BLOCK`.
 
     Returns:
-        int8 of the same shape, in -127..127, and scales, float32, shape (rows, 1).
+        uint8 of shape (outputs, blocks, BLOCK), with 128 for zero, and scales, float32 of shape
+        (outputs, blocks). No value differs by more than half its scale.
     """
-    largest = np.abs(values).max(axis=1, keepdims=True)
+    stored, scale = quantise(values.T.reshape(-1, BLOCK), axis=1)
+    blocks = (values.shape[1], values.shape[0] // BLOCK)
+    shifted = (stored.astype(np.int16) + _ZERO).astype(np.uint8)
+    return shifted.reshape(*blocks, BLOCK), scale.reshape(blocks)
+
+
+def quantise(
+    values: NDArray[np.float32], axis: int
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Symmetric int8 quantisation of a matrix.
+
+    Args:
+        values: the matrix.
+        axis: along which one scale is shared; 0 gives one scale a column, 1 one a row.
+
+    Returns:
+        The int8 matrix, in -127..127, and the scales, in a shape that multiplies with it. No
+        value differs from the original by more than half its scale.
+    """
+    largest = np.abs(values).max(axis=axis, keepdims=True)
     scale = np.maximum(largest / 127, np.finfo(np.float32).tiny).astype(np.float32)
     return np.clip(np.rint(values / scale), -127, 127).astype(np.int8), scale
 
 
-def _replace_weight(
-    model: ModelProto, tensor: TensorProto, arrays: dict[str, NDArray[Any]]
-) -> None:
+def replace_weight(model: ModelProto, tensor: TensorProto, arrays: dict[str, NDArray[Any]]) -> None:
+    """Puts arrays, by their names, in the place of a weight."""
     model.graph.initializer.remove(tensor)
     for name, array in arrays.items():
         model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
@@ -142,6 +164,7 @@ def _place_of(model: ModelProto, node: NodeProto) -> int:
     return list(model.graph.node).index(node)
 
 
-def _cast(source: str, target: str) -> NodeProto:
+def cast(source: str, target: str) -> NodeProto:
+    """A node that turns what is stored into float32."""
     node: NodeProto = onnx.helper.make_node("Cast", [source], [target], to=onnx.TensorProto.FLOAT)
     return node

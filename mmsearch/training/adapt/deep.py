@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +28,7 @@ from mmsearch.training.adapt.encoded import EncodedCache, View
 from mmsearch.training.adapt.report import Outcome, Sizes, TrainingReport
 from mmsearch.training.adapt.train import Made, Task, check, keep
 from mmsearch.training.features import Progress
+from mmsearch.training.finetune import TuningEpoch
 from mmsearch.training.heads import Epoch
 from mmsearch.training.refine import refine, settings_of
 
@@ -33,6 +36,11 @@ if TYPE_CHECKING:
     from mmsearch.encoders.base import Device
 
 METHOD = "towers"
+
+_FILES = (
+    "- `image_tower.onnx`, `text_tower.onnx`, `heads.safetensors`, `tokenizer.json`, "
+    "`manifest.json`: the whole encoder; it needs no other one."
+)
 
 
 def train_towers(
@@ -84,7 +92,7 @@ def train_towers(
     # Windows keeps files that are in use, and ONNX Runtime may map those of the new encoder.
     with tempfile.TemporaryDirectory(prefix="mmsearch-", ignore_cleanup_errors=True) as scratch:
         out = Path(scratch)
-        history = refine(
+        tuning = refine(
             encoder.weights,
             train,
             held_out,
@@ -94,8 +102,8 @@ def train_towers(
             device=str(where),
             progress=progress,
         )
-        made_encoder = EmbeddedEncoder(weights=out)
-        encoded = EncodedCache(made_encoder, cache, progress)
+        tuned = EmbeddedEncoder(weights=out)
+        encoded = EncodedCache(tuned, cache, progress)
         own = Contents(held_out, contents.hashes_of(held_out.photos), ())
         photos, _ = encoded.photos(own, View.PLAIN)
         outcome = Outcome(
@@ -104,37 +112,37 @@ def train_towers(
             before=before,
             after=_retrieval(photos, encoded, held_out),
             settings={"depth": depth, **asdict(settings)},
-            history=[
-                Epoch(epoch.loss, held_out_loss=None, held_out_mrr=quality)
-                for epoch, quality in history
-            ],
+            history=_history(tuning),
         )
         report = TrainingReport(
             name=task.name,
-            encoder=made_encoder.id,
+            encoder=tuned.id,
             base=encoder.id,
             path=named.folder_of(task.name),
             outcome=outcome,
-            sizes=Sizes(
-                photos=len(contents.hashes),
-                captions=len(contents.dataset.captions),
-                held_out_photos=len(held_out.photos),
-                held_out_captions=len(held_out.captions),
-            ),
+            sizes=_sizes(contents.dataset, held_out),
             skipped=tuple(contents.skipped),
             seconds=time.perf_counter() - started,
         )
-        made = Made(
-            outcome,
-            made_encoder.id,
-            lambda folder: _copy(out, folder),
-            "- `image_tower.onnx`, `text_tower.onnx`, `heads.safetensors`, `tokenizer.json`, "
-            "`manifest.json`: the whole encoder; it needs no other one.",
-        )
-        report = keep(report, made, task)
+        report = keep(report, Made(outcome, tuned.id, partial(_copy, out), _FILES), task)
     encoded.tidy()
     shutil.rmtree(kept, ignore_errors=True)
     return report
+
+
+def _history(tuning: Sequence[tuple[TuningEpoch, float]]) -> list[Epoch]:
+    return [
+        Epoch(epoch.loss, held_out_loss=None, held_out_mrr=quality) for epoch, quality in tuning
+    ]
+
+
+def _sizes(dataset: CaptionedPhotos, held_out: CaptionedPhotos) -> Sizes:
+    return Sizes(
+        photos=len(dataset.photos),
+        captions=len(dataset.captions),
+        held_out_photos=len(held_out.photos),
+        held_out_captions=len(held_out.captions),
+    )
 
 
 def _retrieval(photos: Encoded, encoded: EncodedCache, held_out: CaptionedPhotos) -> Retrieval:
