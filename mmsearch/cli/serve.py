@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from mmsearch.cli.arguments import given_arguments
-from mmsearch.cli.options import DeviceOption, JsonOption, settings_with
+from mmsearch.cli.options import DeviceOption, JsonOption, open_index, settings_with
 from mmsearch.cli.output import note, show_json
 from mmsearch.settings import Settings
 
@@ -118,7 +118,6 @@ def serve(
     Ctrl-C ends it when the requests that it has begun are answered. While it runs, `mmsearch
     query` asks it, and answers in no time.
     """
-    import mmsearch
     from mmsearch.background.announce import announced, new_secret
     from mmsearch.server.names import served_names
     from mmsearch.server.observe import JsonLines, Lines, log_to_stderr
@@ -150,10 +149,7 @@ def serve(
         opened = {}
         paths = [settings.index_path(given) for given in indexes or [settings.index]]
         for name, path in served_names(paths).items():
-            opened[name] = stack.enter_context(mmsearch.open(path, device=settings.device))
-            opened[name].max_megapixels = settings.max_megapixels
-            opened[name].speech_model = settings.speech_model
-            opened[name].jobs = settings.jobs
+            opened[name] = stack.enter_context(open_index(settings, path))
         formatter = JsonLines() if log_format is LogFormat.JSON else Lines()
         log_to_stderr(formatter)
         setup = Setup(
