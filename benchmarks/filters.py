@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from measure import markdown
 
-from mmsearch.catalog.reader import CATALOG_NAME
+from mmsearch.catalog.file import CATALOG_NAME
 from mmsearch.catalog.records import StoredEncoder
 from mmsearch.index import IndexDirectory
 from mmsearch.items import Modality

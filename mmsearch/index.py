@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsearch.catalog.columns import Columns, Kept
-from mmsearch.catalog.reader import CATALOG_NAME, CatalogReader
+from mmsearch.catalog.file import CATALOG_NAME
+from mmsearch.catalog.reader import CatalogReader
 from mmsearch.catalog.records import StoredEncoder
 from mmsearch.cores import usable_cores
 from mmsearch.errors import (

@@ -16,9 +16,9 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from mmsearch.catalog.failures import as_storage_error
+from mmsearch.catalog.file import CATALOG_NAME, require_catalog
 from mmsearch.catalog.migrations import create_tables, migrate
 from mmsearch.catalog.paths import resolve_source
-from mmsearch.catalog.reader import CATALOG_NAME, require_catalog
 from mmsearch.catalog.records import (
     STORED_DTYPE,
     ContentKey,

@@ -12,8 +12,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 
 from mmsearch.catalog import fulltext
+from mmsearch.catalog.file import APPLICATION_ID, FORMAT_VERSION, check_format
 from mmsearch.catalog.paths import as_text, decode_path, resolve_source
-from mmsearch.catalog.reader import APPLICATION_ID, FORMAT_VERSION, check_format
 from mmsearch.catalog.schema import Base
 
 Migration = Callable[[Connection], None]

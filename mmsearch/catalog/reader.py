@@ -14,18 +14,17 @@ from numpy.typing import NDArray
 
 from mmsearch.catalog import fulltext
 from mmsearch.catalog.failures import as_storage_error
+from mmsearch.catalog.file import (
+    CATALOG_NAME,
+    FORMAT_VERSION,
+    check_format,
+    open_for_reading,
+    require_catalog,
+)
 from mmsearch.catalog.paths import decode_path, encode_path, resolve_source, under
 from mmsearch.catalog.records import STORED_DTYPE, ItemRecord, StoredEncoder, media_info
-from mmsearch.errors import IndexFormatError, IndexNotFoundError, StorageError
+from mmsearch.errors import StorageError
 from mmsearch.items import Failure, Modality
-
-APPLICATION_ID = 0x6D6D7365
-"""``PRAGMA application_id`` of a catalog, the bytes ``mmse``."""
-
-FORMAT_VERSION = 4
-"""``PRAGMA user_version``: the newest format that this mmsearch reads and the one it writes."""
-
-CATALOG_NAME = "catalog.sqlite"
 
 _ITEM_COLUMNS = """
     item.id, item.asset_id, source.path, asset.path, item.modality, item.text,
@@ -54,7 +53,7 @@ class CatalogReader:
         self._encoder: tuple[tuple[Any, ...], StoredEncoder] | None = None  # and its row
         require_catalog(directory)
         with self._reading_errors():
-            self._connection = _open_for_reading(directory / CATALOG_NAME)
+            self._connection = open_for_reading(directory / CATALOG_NAME)
         try:
             check_format(self._one("PRAGMA application_id"), self._one("PRAGMA user_version"))
         except StorageError:
@@ -106,8 +105,8 @@ class CatalogReader:
             self._encoder = stored, encoder
         return self._encoder[1], str(created_at), int(generation)
 
-    def background_texts(self) -> str | None:
-        """Names the texts that `background` is of; None where there are none."""
+    def background_id(self) -> str | None:
+        """Names the set of texts that `background` is of; None where there is none."""
         rows = self._rows(
             """
             SELECT texts FROM background WHERE encoder_id =
@@ -381,67 +380,3 @@ class CatalogReader:
             yield
         except sqlite3.Error as error:
             raise as_storage_error(error, self._directory) from error
-
-
-def require_catalog(directory: Path) -> None:
-    """Tells whether there is a catalog to open.
-
-    Raises:
-        IndexNotFoundError: there is none.
-        StorageError: the directory may not be looked into.
-    """
-    try:
-        exists = (directory / CATALOG_NAME).is_file()
-    except OSError as error:
-        raise StorageError(f"The index {directory} cannot be read: {error.strerror}.") from error
-    if not exists:
-        raise IndexNotFoundError(
-            f"There is no index at {directory}: make one with `mmsearch index FOLDER`, "
-            "or give another --index."
-        )
-
-
-def check_format(application: int, version: int, *, newest: int = FORMAT_VERSION) -> None:
-    """Tells whether a database can be used as a catalog.
-
-    Raises:
-        IndexFormatError: it is not a catalog, or a newer mmsearch made it.
-    """
-    if application != APPLICATION_ID:
-        raise IndexFormatError("catalog.sqlite is not a catalog of mmsearch; give another --index.")
-    if version > newest:
-        raise IndexFormatError(
-            f"This index has format {version}, and this mmsearch reads up to {newest}: "
-            "upgrade mmsearch, or index into a new directory."
-        )
-
-
-def _open_for_reading(path: Path) -> sqlite3.Connection:
-    """Opens for reading, also on media that cannot be written to.
-
-    Reading beside a writer needs SQLite's shared-memory file, which must be writable; where it
-    is not, nobody writes here and the file can be read as it is.
-    """
-    uri = path.absolute().as_uri()
-    try:
-        return _connect(f"{uri}?mode=rw")
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise
-        return _connect(f"{uri}?mode=ro&immutable=1")
-
-
-def _connect(uri: str) -> sqlite3.Connection:
-    """Connects and reads a first page, which tells whether that is possible."""
-    # A snapshot may be used from the thread that a server runs it in.
-    connection = sqlite3.connect(
-        uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA cache_size = -16000")  # kB: inner pages of a million items
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection

@@ -57,7 +57,7 @@ class Judge:
             return None if vectors is None else Chance(vectors.astype(np.float32))
 
         # Another set of texts is stored without a new generation.
-        texts = snapshot.reader.background_texts()
+        texts = snapshot.reader.background_id()
         return cls(snapshot, snapshot.columns.once(("chance", texts), read))
 
     def expected(
