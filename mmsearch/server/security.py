@@ -17,7 +17,6 @@ import re
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Body, Response
 from starlette.datastructures import Headers, MutableHeaders
@@ -63,6 +62,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _PORT = re.compile(r":\d*$")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*", re.IGNORECASE)
 
 
 class Guard:
@@ -87,7 +87,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         origin = self._origin(headers)
-        send = self._with_headers(send, scope["path"], origin)
+        send = self._with_headers(send, _path_of(scope), origin)
         refusal = self._refusal(scope, headers, origin)
         if refusal is not None:
             await refusal(scope, receive, send)
@@ -104,8 +104,8 @@ class Guard:
         """Where a browser says that the request comes from, where that is one of ours."""
         origin = headers.get("origin")
         if origin is None and headers.get("sec-fetch-site") in ("cross-site", "same-site"):
-            referrer = urlsplit(headers.get("referer", ""))  # of pictures that a page shows
-            origin = f"{referrer.scheme}://{referrer.netloc}"
+            referrer = _ORIGIN.match(headers.get("referer", ""))  # of pictures that a page shows
+            origin = referrer[0] if referrer is not None else None
         return origin.lower() if origin is not None and origin.lower() in self._origins else None
 
     def _refusal(self, scope: Scope, headers: Headers, origin: str | None) -> Response | None:
@@ -124,7 +124,7 @@ class Guard:
             )
         if _is_preflight(scope, headers):
             return None
-        path = scope["path"]
+        path = _path_of(scope)
         is_public = path in PUBLIC_PATHS or path.startswith(PUBLIC_FOLDER)
         if self._options.token is not None and not is_public and not self._shows_token(headers):
             return error_answer(
@@ -275,11 +275,17 @@ def _token_in(authorization: str) -> str | None:
         return None
 
 
+def _path_of(scope: Scope) -> str:
+    """The path that is asked for, without that of an app which this one is mounted in."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) or "/"
+
+
 def _is_foreign(scope: Scope, headers: Headers) -> bool:
     """Whether a browser says that a page of another origin has caused the request."""
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+        return origin.partition("://")[2].lower() != headers.get("host", "").lower()
     site = headers.get("sec-fetch-site", "none")
     # A link from elsewhere may lead to the page, but must not fetch anything for its own page.
     is_link = headers.get("sec-fetch-mode") == "navigate" and scope["method"] == "GET"

@@ -6,10 +6,12 @@ import base64
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 import mmsearch
 from mmsearch.errors import SettingsError
+from mmsearch.server.app import create_app
 from mmsearch.server.options import ServerOptions
 from tests.server.calls import BASE, HOME, calling
 
@@ -57,7 +59,9 @@ def test_a_name_may_be_allowed(photo_index: mmsearch.Index) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:9999"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Site": "cross-site", "Referer": "http://["},
         {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"},
     ],
 )
@@ -99,6 +103,20 @@ def test_a_token_is_demanded_of_all_that_tells_something(photo_index: mmsearch.I
                 assert kind(client.get(filled, headers=shown)) == (401, "TokenError"), path
         assert client.get(f"{BASE}/status", headers=TOKEN).status_code == 200
         assert client.get("/healthz").status_code == 200
+
+
+def test_in_another_app_the_same_needs_no_token_and_the_same_is_not_kept(
+    photo_index: mmsearch.Index,
+) -> None:
+    outer = FastAPI()
+    inner = create_app({"photos": photo_index}, options=ServerOptions(token="secret"))
+    outer.mount("/library", inner)
+    client = TestClient(outer, base_url=HOME)
+    for path in ("/library/", "/library/healthz", "/library/page/main.js"):
+        assert client.get(path).status_code == 200
+    assert kind(client.get(f"/library{BASE}/status")) == (401, "TokenError")
+    kept = client.get(f"/library{BASE}/status", headers=TOKEN).headers["cache-control"]
+    assert kept == "no-store"
 
 
 @pytest.mark.parametrize("token", ["", " ", " secret", "secret ", "geheimnisträger", "a\n"])
