@@ -7,6 +7,7 @@ runs, so that ``--help`` and shell completion answer at once.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -17,16 +18,18 @@ from mmsearch.errors import MmsearchError, QuerySyntaxError
 
 INTERRUPTED = 130
 
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in given
+    # What stands behind "--" is no option: a query may be called so.
+    options = given[: given.index("--")] if "--" in given else given
+    debug = "--debug" in options
     _prepare_output(debug=debug)
     try:
-        from mmsearch.cli.app import app
-
-        app([argument for argument in given if argument != "--debug"], prog_name="mmsearch")
+        _run([*(one for one in options if one != "--debug"), *given[len(options) :]])
     except MmsearchError as error:
         if debug:
             raise
@@ -41,18 +44,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output has seen enough (`mmsearch query ... | head -1`).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         sys.exit(1)
     except Exception as error:
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in _FULL:
+            _discard_output()
+            where = printable(str(error.filename or "the output"))
+            print(f"mmsearch: {where} cannot be written: {error.strerror}.", file=sys.stderr)  # noqa: T201
+            sys.exit(1)
         what = printable(f"{type(error).__name__}: {error}")
         print(f"mmsearch: unexpected {what} (a bug: --debug shows where)", file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 
+def _run(arguments: list[str]) -> None:
+    """Runs the command line; what cannot be written is told here, and not by the interpreter."""
+    from mmsearch.cli.app import app
+
+    try:
+        app(arguments, prog_name="mmsearch")
+    finally:
+        sys.stdout.flush()
+
+
+def _discard_output() -> None:
+    """Lets the interpreter end without trying once more to write what is left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _prepare_output(*, debug: bool) -> None:
-    """Lets file names of any bytes through, and shows the library's notices as ours."""
+    """Lets file names of any bytes through, and shows the library's notices as ours.
+
+    A stream that is closed, as cron and services may leave it, takes everything in silence.
+    """
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
