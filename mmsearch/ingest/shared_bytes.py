@@ -35,6 +35,11 @@ class SharedBytes:
         """The file descriptors that a child has to inherit."""
         return () if sys.platform == "win32" else (int(self.handle),)
 
+    @property
+    def size(self) -> int:
+        """How many bytes there are by now."""
+        return 0 if self._map is None else len(self._map)
+
     def fit(self, size: int) -> memoryview:
         """The memory, at least ``size`` bytes of it; release it before the next call."""
         if self._map is None or len(self._map) < size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -20,13 +21,21 @@ from PIL import Image
 import mmsearch
 from mmsearch.encoders.base import ImageTransform
 from mmsearch.errors import ImageTooLargeError, UnreadableFileError
+from mmsearch.ingest.decoder_worker import DecoderWorker
 from mmsearch.ingest.decoders import Decoders
 from mmsearch.ingest.photo import PhotoWish, decode_photo
+from mmsearch.ingest.spare_workers import SPARE, SpareWorkers
 from mmsearch.testing import make_photo
 from tests.ingest.misbehaving import Crashing, Failing, Hanging, MisbehavingEncoder, Printing
 
 TRANSFORM = ImageTransform(24, 32, "shortest", "bicubic")
 WISH = PhotoWish(TRANSFORM, 200.0, fingerprint=True, picture_size=(100, 100))
+
+
+@pytest.fixture(autouse=True)
+def _no_workers_before() -> None:
+    SPARE.end()
+
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX's")
 
@@ -49,7 +58,7 @@ def workers() -> set[int]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.02)
@@ -117,6 +126,7 @@ def test_a_codec_that_crashes_costs_one_file(tmp_path: Path) -> None:
         # It is not tried again before it changes.
         again = index.add(folder)
         assert (again.unchanged, len(again.failed)) == (40, 1)
+    SPARE.end()
     assert not workers()
 
 
@@ -139,7 +149,7 @@ def test_who_leaves_does_not_wait_for_a_codec_that_hangs(tmp_path: Path) -> None
             wait_until((tmp_path / "pid").exists)
         assert not workers()
         for photo in waiting:
-            assert isinstance(photo.exception(timeout=30), UnreadableFileError)
+            assert isinstance(photo.exception(timeout=60), UnreadableFileError)
     assert not workers()
 
 
@@ -158,7 +168,71 @@ def test_a_worker_that_was_ended_from_outside_is_replaced(tmp_path: Path) -> Non
         for pid in workers():
             psutil.Process(pid).kill()
         assert decode(data, ".png", WISH).pixels is not None
+    SPARE.end()
     assert not workers()
+
+
+def test_the_next_run_begins_with_the_same_worker(tmp_path: Path) -> None:
+    data = photo_of(tmp_path, "blue")
+    with Decoders(4) as decode:
+        decode(data, ".png", WISH)
+    (worker,) = workers()
+    with Decoders(1) as decode:
+        assert decode(data, ".png", WISH).pixels is not None
+        assert workers() == {worker}
+
+
+def test_a_few_workers_wait_for_the_next_run_and_not_for_long() -> None:
+    spare = SpareWorkers(seconds=0.1)
+    for worker in [DecoderWorker() for _ in range(4)]:
+        spare.put(worker)
+    wait_until(lambda: not workers())
+    assert spare.take() is None
+
+
+def test_a_worker_that_would_import_other_code_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Decoders(1) as decode:
+        decode(photo_of(tmp_path, "blue"), ".png", WISH)
+    assert workers()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert SPARE.take() is None
+    assert not workers()
+
+
+def test_a_worker_that_ended_meanwhile_is_not_taken(tmp_path: Path) -> None:
+    with Decoders(1) as decode:
+        decode(photo_of(tmp_path, "blue"), ".png", WISH)
+    (worker,) = workers()
+    psutil.Process(worker).kill()
+    wait_until(lambda: not is_running(worker))
+    assert SPARE.take() is None
+
+
+def test_an_interrupted_run_leaves_no_worker(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), Decoders(1) as decode:
+        decode(photo_of(tmp_path, "blue"), ".png", WISH)
+        raise KeyboardInterrupt
+    assert not workers()
+
+
+@posix_only
+def test_a_forked_process_leaves_the_workers_to_its_parent(tmp_path: Path) -> None:
+    with Decoders(1) as decode:
+        decode(photo_of(tmp_path, "blue"), ".png", WISH)
+    before = workers()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            code = 0 if SPARE.take() is None else 1
+        finally:
+            os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    with Decoders(1) as decode:
+        assert decode(photo_of(tmp_path, "red"), ".png", WISH).pixels is not None
+        assert workers() == before
 
 
 def test_without_processes_photos_are_decoded_here(
