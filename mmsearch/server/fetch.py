@@ -123,12 +123,12 @@ def _get(
         connection.request(
             "GET", target, headers={"User-Agent": f"mmsearch/{__version__}", "Accept": "image/*"}
         )
-        answer = connection.getresponse()
-        if answer.status in (301, 302, 303, 307, 308):
-            return _Redirect(answer.headers.get("Location", ""))
-        if answer.status != 200:
-            raise _failed(f"it answers with status {answer.status}")
-        return _read(connection, answer, deadline, limit)
+        with connection.getresponse() as answer:  # else it holds the socket, read or not
+            if answer.status in (301, 302, 303, 307, 308):
+                return _Redirect(answer.headers.get("Location", ""))
+            if answer.status != 200:
+                raise _failed(f"it answers with status {answer.status}")
+            return _read(connection, answer, deadline, limit)
     except TimeoutError as error:
         raise _failed("it takes too long") from error
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -54,7 +54,7 @@ def server() -> Iterator[Any]:
     with HTTPServer(("127.0.0.1", 0), Answering) as served:
         served.asked, served.status = [], 200
         served.content = json.dumps(ANSWER.as_json() | {"notices": ["Look out."]}).encode()
-        threading.Thread(target=served.serve_forever, daemon=True).start()
+        threading.Thread(target=served.serve_forever, args=(0.01,), daemon=True).start()
         yield served
         served.shutdown()
 

@@ -198,7 +198,7 @@ def serve_hub() -> Iterator[Callable[[], Hub]]:
         hub = Hub()
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(hub))
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         servers.append(server)
         hub.url = f"http://127.0.0.1:{server.server_port}"
         return hub

@@ -51,7 +51,7 @@ class Site(BaseHTTPRequestHandler):
 def site() -> Iterator[str]:
     Site.asked.clear()
     with HTTPServer(("127.0.0.1", 0), Site) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
