@@ -37,6 +37,8 @@ Each message says what happened and what to do next, in one or two sentences.
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class MmsearchError(Exception):
     """Base of every error that mmsearch raises on purpose."""
@@ -76,6 +78,10 @@ class SourceNotFoundError(MmsearchError):
 
 class MediaError(MmsearchError):
     """One file cannot be turned into items. Indexing records the message and goes on."""
+
+    def of(self, name: str) -> Self:
+        """The same as a sentence of its own, which names the file."""
+        return type(self)(f"{name} cannot be read: {str(self).rstrip('.')}.")
 
 
 class UnsupportedFormatError(MediaError):

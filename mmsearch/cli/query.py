@@ -22,6 +22,7 @@ from mmsearch.cli.options import (
     FolderOption,
     IndexOption,
     JsonOption,
+    MegapixelsOption,
     RerankOption,
     SpeechModelOption,
     open_index,
@@ -137,6 +138,7 @@ def query(
     rerank: RerankOption = None,
     budget: BudgetOption = None,
     speech_model: SpeechModelOption = None,
+    max_megapixels: MegapixelsOption = None,
     index: IndexOption = None,
     device: DeviceOption = None,
     json: JsonOption = False,
@@ -151,7 +153,12 @@ def query(
     if text is None and not more_like:
         raise typer.BadParameter("say what to look for.", param_hint="QUERY")
     settings = settings_with(
-        index=index, device=device, speech_model=speech_model, rerank=rerank, budget=budget
+        index=index,
+        device=device,
+        speech_model=speech_model,
+        max_megapixels=max_megapixels,
+        rerank=rerank,
+        budget=budget,
     )
     if html is not None:
         require_page(html)

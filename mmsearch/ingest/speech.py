@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmsearch.errors import QueryError, SourceNotFoundError
+from mmsearch.errors import MediaError, QueryError, SourceNotFoundError
 from mmsearch.ingest.plan import SpeechModels
 from mmsearch.media.speech.models import available, resolve
 
@@ -59,14 +59,17 @@ class Speech:
 
         Raises:
             SourceNotFoundError: the recording is not there.
-            MediaError: it cannot be read.
+            MediaError: it cannot be read; the message names it.
             SpeechModelError: the model is not at hand.
             QueryError: no speech was recognised in it.
         """
         if not path.is_file():
             raise SourceNotFoundError(f"There is no recording at {path}.")
-        chunks = self.recogniser(spec).chunks(path, fits=lambda _: True)
-        said = " ".join(passage.text for chunk in chunks for passage in chunk.passages)
+        try:
+            chunks = self.recogniser(spec).chunks(path, fits=lambda _: True)
+            said = " ".join(passage.text for chunk in chunks for passage in chunk.passages)
+        except MediaError as error:
+            raise error.of(path.name) from error
         if not said:
             raise QueryError(f"No speech was recognised in {path}; say what to look for in words.")
         return said

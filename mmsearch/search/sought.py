@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.catalog.reader import CatalogReader
-from mmsearch.errors import QueryError, SourceNotFoundError
+from mmsearch.errors import MediaError, QueryError, SourceNotFoundError
 from mmsearch.search.language.spot import syntax_error
 from mmsearch.search.language.tree import Like, Question, Term
 from mmsearch.search.normalise import Background, Medium
@@ -193,13 +193,16 @@ def picture_of(
 
     Raises:
         SourceNotFoundError: the image is not there.
-        MediaError: it cannot be read.
+        MediaError: it cannot be read; the message names it.
     """
     from mmsearch.media.image import read_image_file
 
     if not path.is_file():
         raise SourceNotFoundError(f"There is no image at {path}.")
-    return read_image_file(path, max_megapixels=max_megapixels, min_size=min_size).image
+    try:
+        return read_image_file(path, max_megapixels=max_megapixels, min_size=min_size).image
+    except MediaError as error:
+        raise error.of(path.name) from error
 
 
 def _layers(terms: Sequence[Term]) -> Iterator[tuple[float, Words]]:

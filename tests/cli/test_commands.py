@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from mmsearch.cli.app import app
 from mmsearch.testing import make_photo
+from tests.cli.conftest import indexed
 
 MODEL = ("--model", "testing")
 
@@ -30,7 +31,7 @@ def test_index_then_query(mmsearch, photos: Path) -> None:
 
 
 def test_query_as_json(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     found = json.loads(mmsearch("query", "a red photo", "-k", "1", "--json").stdout)
     assert found["query"] == "a red photo"
     assert found["encoder"] == "testing@1"
@@ -45,7 +46,7 @@ def test_query_as_json(mmsearch, photos: Path) -> None:
 
 
 def test_the_list_ends_where_relevance_ends(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     red = mmsearch("query", "red")
     assert len(red.stdout.splitlines()) == 2
     assert "1 hit; 3 less likely with --all." in red.stderr
@@ -63,7 +64,7 @@ def test_the_list_ends_where_relevance_ends(mmsearch, photos: Path) -> None:
 
 
 def test_query_reranked(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     (photos / "blue.png").unlink()
     reranked = ("query", "green", "--rerank", "testing", "--all")
     found = json.loads(mmsearch(*reranked, "--json").stdout)["hits"]
@@ -81,13 +82,13 @@ def test_query_reranked(mmsearch, photos: Path) -> None:
 
 
 def test_query_by_a_photo(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     done = mmsearch("query", photos / "blue.png", "-k", "1", "--paths")
     assert done.stdout == f"{photos / 'blue.png'}\n"
 
 
 def test_a_query_is_an_image_only_if_it_names_one(mmsearch, photos: Path, tmp_path: Path) -> None:
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     (tmp_path / "red").write_text("a file that happens to be called so")
     assert mmsearch("query", "red", "-k", "1", "--paths").stdout.endswith("red.png\n")
     (photos / "blue.png").rename(tmp_path / "nosuffix")
@@ -99,7 +100,7 @@ def test_a_query_is_an_image_only_if_it_names_one(mmsearch, photos: Path, tmp_pa
 
 
 def test_query_in_a_folder(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     done = mmsearch("query", "red", "--in", photos / "deep", "--paths", "--all")
     assert done.stdout == f"{photos / 'deep' / 'yellow.png'}\n"
 
@@ -108,7 +109,7 @@ def test_query_in_a_folder(mmsearch, photos: Path) -> None:
 def test_paths_for_pipes_keep_their_bytes(mmsearch, photos: Path) -> None:
     odd = os.fsencode(photos) + b"/new\nline\xe9.png"
     os.rename(os.fsencode(photos / "red.png"), odd)
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
 
     done = mmsearch("query", "red", "-k", "1", "-0")
     assert os.fsencode(done.stdout) == odd + b"\0"
@@ -119,7 +120,7 @@ def test_paths_for_pipes_keep_their_bytes(mmsearch, photos: Path) -> None:
 
 
 def test_the_second_run_and_the_report_as_json(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     (photos / "broken.jpg").write_bytes(b"broken")
     (photos / "red.png").unlink()
     done = mmsearch("index", "--json")
@@ -141,7 +142,7 @@ def test_the_second_run_and_the_report_as_json(mmsearch, photos: Path) -> None:
 
 
 def test_remove(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     assert mmsearch("remove", photos / "deep").stdout == "1 removed\n"
     assert json.loads(mmsearch("remove", photos, "--json").stdout) == {"removed": 3}
     done = mmsearch("query", "red")
@@ -253,7 +254,7 @@ def test_eval_reads_no_larger_photos_than_is_set(
 def test_a_reranker_that_fails_on_the_command_line(
     mmsearch, photos: Path, tmp_path: Path, raised: str, code: int, message: str
 ) -> None:
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     program = (
         "import sys\nfrom mmsearch.testing import TinyReranker\n"
         f"def fail(*_, **__): raise {raised}\n"
@@ -309,7 +310,7 @@ def test_eval_options_that_contradict(arguments: list[str], message: str) -> Non
 
 
 def test_another_model_reencodes_only_when_asked_for(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     environ_model = {"MMSEARCH_MODEL": "embedded"}
     os.environ.update(environ_model)
     try:
@@ -405,7 +406,7 @@ def test_an_empty_folder_says_so(mmsearch, tmp_path: Path) -> None:
 def test_a_closed_pipe_is_no_accident(mmsearch, photos: Path, tmp_path: Path) -> None:
     for number in range(200):
         make_photo(photos / f"{number}.png", (number, 0, 0), size=(4, 4))
-    mmsearch("index", photos, *MODEL)
+    indexed(photos)
     done = subprocess.run(
         f"{sys.executable} -m mmsearch query red -k 200 --json | head -1",
         shell=True,
@@ -440,7 +441,7 @@ def test_an_interrupted_query_says_so(photos: Path, tmp_path: Path, monkeypatch)
 def test_texts_are_shown_on_one_line_as_people_write_them(mmsearch, photos: Path) -> None:
     (photos / "a.md").write_text("می\u200cخواهم\n")
     (photos / "diary.md").write_text("First line\nsecond\u00a0line \u202e\u001b[31m\n")
-    mmsearch("index", photos, "--model", "testing")
+    indexed(photos)
     shown = mmsearch("query", "anything", "--all").stdout
 
     assert '"می\u200cخواهم"' in shown
@@ -451,6 +452,17 @@ def test_texts_are_shown_on_one_line_as_people_write_them(mmsearch, photos: Path
 
 def test_the_path_of_a_text_is_looked_for_as_words(mmsearch, photos: Path) -> None:
     (photos / "diary.md").write_text("A long walk")
-    mmsearch("index", photos, "--model", "testing")
+    indexed(photos)
 
     assert "diary.md" in mmsearch("query", "photos/diary.md", "-k", "1").stdout
+
+
+def test_a_question_that_cannot_be_read_is_named(mmsearch, photos: Path, tmp_path: Path) -> None:
+    indexed(photos)
+    (tmp_path / "empty.jpg").touch()
+    done = mmsearch("query", "empty.jpg", code=1)
+    assert done.stderr == "mmsearch: empty.jpg cannot be read: the file is empty.\n"
+    make_photo(tmp_path / "large.png", "red", size=(200, 100))
+    done = mmsearch("query", "large.png", "--max-megapixels", "0.01", code=1)
+    assert "large.png cannot be read: it has 200 x 100 pixels" in done.stderr
+    assert mmsearch("query", "large.png", "--max-megapixels", "1", "-k", "1").stdout

@@ -89,9 +89,11 @@ def test_a_query_needs_a_question(filled: mmsearch.Index, query: dict) -> None:
 def test_an_image_query_that_cannot_be_read(filled: mmsearch.Index, tmp_path: Path) -> None:
     with pytest.raises(SourceNotFoundError):
         filled.search(image=tmp_path / "nowhere.jpg")
-    (tmp_path / "broken.jpg").write_bytes(b"broken")
-    with pytest.raises(MediaError):
+    (tmp_path / "broken.jpg").write_bytes(b"")
+    with pytest.raises(MediaError, match=r"^broken\.jpg cannot be read: the file is empty\.$"):
         filled.search(image=tmp_path / "broken.jpg")
+    with pytest.raises(MediaError, match=r"^broken\.jpg cannot be read"):
+        filled.search(f"{tmp_path / 'broken.jpg'} + at night", files=True)
 
 
 def test_an_encoder_of_ones_own_opens_its_index_and_no_other(filled: mmsearch.Index) -> None:
