@@ -1,6 +1,6 @@
 /** The server's answers, and its errors as one kind of exception. */
 
-/** @import {Answer, Asset, Facets, IndexSummary, Understood} from "./types.js" */
+/** @import {Answer, Asset, Facets, Hit, IndexSummary, Understood} from "./types.js" */
 
 import { isShownByBrowsers } from "./lib/format.js";
 

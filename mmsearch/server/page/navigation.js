@@ -92,6 +92,12 @@ export class Navigation extends EventTarget {
     this.#show(next);
   }
 
+  /** Back to where nothing is asked, of the same index. */
+  startOver() {
+    const { index, match } = this.state;
+    this.go({ ...START, index, match });
+  }
+
   /** The address of this state with changes, for links. @param {Partial<State>} changes */
   href(changes) {
     return address({ ...this.state, ...changes });
