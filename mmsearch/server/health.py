@@ -12,10 +12,14 @@ from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
+from mmsearch.background.presence import Served
 from mmsearch.errors import MmsearchError
 from mmsearch.library import Index
 from mmsearch.server.errors import error_answer, refusals
-from mmsearch.server.state import ServerState, State
+from mmsearch.server.state import CatalogFile, ServerState, State
+
+AGAIN = 30.0
+"""Seconds until loading an index is tried again that could not be searched."""
 
 _log = logging.getLogger(__name__)
 
@@ -29,12 +33,13 @@ class Health(BaseModel):
 def router() -> APIRouter:
     """The routes; indexes are made ready while the server starts to listen."""
     routes = APIRouter(tags=["operation"], lifespan=_lifespan)
-    routes.get("/healthz", operation_id="health", response_model=Health, responses=refusals())(
-        health
-    )
-    routes.get("/readyz", operation_id="readiness", response_model=Health, responses=refusals())(
-        readiness
-    )
+    for path, operation, route in (
+        ("/healthz", "health", health),
+        ("/readyz", "readiness", readiness),
+    ):
+        routes.get(path, operation_id=operation, response_model=Health, responses=refusals())(route)
+        # What watches services often asks without wanting a body.
+        routes.head(path, response_model=Health, include_in_schema=False)(route)
     routes.get(
         "/metrics",
         operation_id="metrics",
@@ -51,11 +56,41 @@ async def health() -> Health:
 
 
 async def readiness(state: State) -> Response | Health:
-    """Every index and its encoder are loaded; 503 until then."""
+    """Every index and its encoder are loaded, and the index is where it was; 503 otherwise."""
     waiting = [name for name in state.indexes if name not in state.ready]
-    if not waiting:
-        return Health(status="ok")
-    return error_answer(503, "NotReadyError", f"Not ready yet: {', '.join(waiting)}.")
+    if waiting:
+        return error_answer(503, "NotReadyError", f"Not ready yet: {', '.join(waiting)}.")
+    gone = await anyio.to_thread.run_sync(_gone, state)
+    if gone:
+        return error_answer(
+            503,
+            "NotReadyError",
+            f"Removed, made anew or broken since the server started: {', '.join(gone)}. Start it "
+            "again.",
+        )
+    return Health(status="ok")
+
+
+def _gone(state: ServerState) -> list[str]:
+    """Names of the indexes that can no longer be read, or are no longer at their path."""
+    return [name for name, file in state.ready.items() if not _is_there(state.indexes[name], file)]
+
+
+def _is_there(index: Index, catalog: CatalogFile | None) -> bool:
+    try:
+        with index.reading() as reader:
+            reader.generation()
+    except MmsearchError:
+        return False
+    return _catalog(index) == catalog
+
+
+def _catalog(index: Index) -> CatalogFile | None:
+    """The file of an index's catalog; None where there is none."""
+    try:
+        return Served.of(index.path).catalog
+    except OSError:
+        return None
 
 
 async def metrics(state: State) -> Response:
@@ -79,13 +114,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _make_ready(state: ServerState, name: str, index: Index) -> None:
-    """Loads what the first query needs."""
-    try:
-        await anyio.to_thread.run_sync(warm, index, abandon_on_cancel=True)
-    except MmsearchError as error:
-        _log.error("The index %s cannot be searched: %s", name, error)
-    else:
-        state.ready.add(name)
+    """Loads what the first query needs; tries again where it fails."""
+    told = ""
+    catalog = _catalog(index)
+    while True:
+        try:
+            await anyio.to_thread.run_sync(warm, index, abandon_on_cancel=True)
+        except Exception as error:  # of one index; the others are served
+            if str(error) != told:
+                told = str(error)
+                trace = None if isinstance(error, MmsearchError) else error
+                _log.error("The index %s cannot be searched: %s", name, told, exc_info=trace)
+            await anyio.sleep(AGAIN)
+        else:
+            state.ready[name] = catalog
+            return
 
 
 def warm(index: Index) -> None:
