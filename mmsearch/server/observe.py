@@ -169,10 +169,18 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Formats a record; what cannot be printed is escaped."""
-        text = super().format(record)
-        shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+        shown = _printable(super().format(record), but="\n")  # of tracebacks alone
         identity = _request_id.get()
         return f"{shown} [{identity}]" if identity else shown
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Keeps a message in its line: a path that somebody asks for may hold line breaks."""
+        return _printable(super().formatMessage(record))
+
+
+def _printable(text: str, but: str = "") -> str:
+    """A text with what cannot be printed escaped, but for some characters."""
+    return "".join(c if c.isprintable() or c in but else repr(c)[1:-1] for c in text)
 
 
 def log_to_stderr(formatter: logging.Formatter) -> None:
