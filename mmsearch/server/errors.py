@@ -132,6 +132,15 @@ def answer_of(error: errors.MmsearchError) -> Response:
     return error_answer(status, type(error).__name__, message, where=where)
 
 
+def first_of(error: RequestValidationError) -> str:
+    """What is wrong with a request, and where in it."""
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return f"The body is no JSON: {first['ctx']['error']}, at character {first['loc'][-1]}."
+    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
+    return f"{where}: {first['msg']}." if where else f"{first['msg']}."
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Makes an application answer errors in the API's shape."""
 
@@ -141,10 +150,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
-        message = f"{where}: {first['msg']}." if where else f"{first['msg']}."
-        return error_answer(422, "ValidationError", message)
+        return error_answer(422, "ValidationError", first_of(error))
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -232,7 +232,10 @@ def _own_picture(
     url: str, request: Request, index: Index, name: str
 ) -> NDArray[np.floating] | None:
     """The embedding of a picture that this server has answered with; nothing is fetched."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no URL at all, which is said when it is to be fetched
+        return None
     found = _OWN_URL.fullmatch(parts.path)
     if found is None or parts.netloc != request.url.netloc or unquote(found[1]) != name:
         return None
@@ -304,7 +307,8 @@ def _read(model: type[Asked], body: bytes) -> Asked:
 
 def _refused(error: Exception, status: int, message: str) -> Response:
     """An error as clip-retrieval's own framework tells it, and as all routes here do."""
-    detail = {"type": type(error).__name__, "message": message}
+    kind = error.kind if isinstance(error, Refusal) else type(error).__name__
+    detail = {"type": kind, "message": message}
     return json_answer({"message": message, "error": detail}, status)
 
 

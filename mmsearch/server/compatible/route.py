@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from mmsearch.errors import MmsearchError
-from mmsearch.server.errors import status_of
+from mmsearch.server.errors import first_of, status_of
 from mmsearch.server.refusal import Refusal
 
 
@@ -39,15 +39,8 @@ def route_with_errors(answer: Callable[[Exception, int, str], Response]) -> type
                 except HTTPException as error:
                     return answer(error, error.status_code, f"{error.detail}.")
                 except RequestValidationError as error:
-                    return answer(error, 400, _first_of(error))
+                    return answer(error, 400, first_of(error))
 
             return handle_errors
 
     return CompatibleRoute
-
-
-def _first_of(error: RequestValidationError) -> str:
-    """What is wrong with a request, and where in it."""
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
-    return f"{where}: {first['msg']}." if where else f"{first['msg']}."

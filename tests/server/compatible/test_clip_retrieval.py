@@ -168,6 +168,7 @@ def test_words_are_no_query_language_here(url: str) -> None:
         (b'{"num_images": -1, "text": "red"}', 400, "num_images"),
         (b'{"modality": "image", "num_images": 1}', 400, "embedding_input"),
         (b'{"image": "%%%"}', 400, "Base64"),
+        (b'{"image_url": "http://["}', 400, "URL"),
         (b'{"image": "bm8gcGhvdG8="}', 422, ""),
         (b'{"embedding_input": [0, 0, 0]}', 400, "numbers"),
     ],
