@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import anyio
 from fastapi import Response
 
+from mmsearch.server.refusal import Refusal
 from mmsearch.server.worker import LENGTH_BYTES, Answer, Question, Setup
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 AHEAD = 2
 """Searches that are with one worker at the same time: the next one is there when one is done."""
+
+LONGEST = 60.0
+"""Seconds that a search may take; a worker that takes longer is ended, and replaced."""
 
 _PATIENCE = 5.0  # seconds for a worker to end by itself
 _PROGRAM = (
@@ -56,20 +60,32 @@ class Workers:
         return len(self._ready)
 
     async def answer(self, name: str, asked: SearchParameters) -> Response | None:
-        """The answer to a search; None where no worker is ready, or it crashed meanwhile.
+        """The answer to a search; None where no worker is ready.
 
         Args:
             name: that the index is served under.
             asked: what is asked of it.
+
+        Raises:
+            Refusal: its worker crashed or took too long; what did that once may do it again, so
+                nobody else tries.
         """
         async with self._places:
             if not self._ready:
                 return None
             worker = min(self._ready, key=_Worker.waiting)
             try:
-                found = await worker.ask(Question(name, asked))
+                async with asyncio.timeout(LONGEST):
+                    found = await worker.ask(Question(name, asked))
+            except TimeoutError:
+                worker.kill()
+                raise Refusal(
+                    503, "TimeoutError", f"The search was ended after {LONGEST:.0f} s."
+                ) from None
             except _EndedError:
-                return None
+                raise Refusal(
+                    503, "WorkerError", "The process that searched has ended; ask again."
+                ) from None
         return Response(found.body, found.status, media_type="application/json")
 
     @asynccontextmanager
@@ -137,7 +153,7 @@ class _Worker:
             await worker.end()
             raise _EndedError(f"it ended with {worker.code}") from error
         except BaseException:  # the server ends: what is loading need not finish
-            process.kill()
+            worker.kill()
             await worker.end()
             raise
         return worker
@@ -184,9 +200,13 @@ class _Worker:
             with anyio.move_on_after(_PATIENCE):
                 await self._process.wait()
             if self.code is None:
-                with suppress(ProcessLookupError):
-                    self._process.kill()
+                self.kill()
                 await self._process.wait()
+
+    def kill(self) -> None:
+        """Ends the process at once; whoever listens notices."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
 
     def _send(self, message: Setup | Question) -> None:
         self._questions.write(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))

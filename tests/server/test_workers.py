@@ -22,6 +22,8 @@ from mmsearch.server.workers import Workers
 from mmsearch.testing import make_photo
 from tests.server.calls import BASE, HOME
 
+pytestmark = pytest.mark.slow  # a process takes a second or two to load
+
 
 @pytest.fixture
 def stored(tmp_path: Path, photos: Path) -> Iterator[mmsearch.Index]:
@@ -122,15 +124,34 @@ def test_a_worker_finds_what_was_indexed_since_it_started(
         assert answer(client, q="purple")[1]["hits"][0]["name"] == "plum.png"
 
 
-def test_a_worker_that_crashes_is_replaced_and_nobody_notices(stored: mmsearch.Index) -> None:
-    with working(stored) as (client, workers):
+def test_a_worker_that_crashes_is_replaced(stored: mmsearch.Index) -> None:
+    with working(stored) as (client, workers), ThreadPoolExecutor(1) as pool:
         wait_until(lambda: workers.ready == 1)
         (crashed,) = processes()
+        crashed.suspend()
+        asked = pool.submit(answer, client, q="red")
+        wait_until(lambda: workers._ready[0].waiting() == 1)
         crashed.kill()
-        assert answer(client, q="red")[0] == 200
+        status, body = asked.result(60)
+        assert (status, body["error"]["type"]) == (503, "WorkerError")
         wait_until(lambda: workers.ready == 1 and processes() not in ([crashed], []))
         assert answer(client, q="red")[0] == 200
     assert processes() == []
+
+
+def test_a_search_without_end_is_ended(
+    stored: mmsearch.Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with working(stored) as (client, workers):
+        wait_until(lambda: workers.ready == 1)
+        (stuck,) = processes()
+        stuck.suspend()
+        with monkeypatch.context() as patch:
+            patch.setattr("mmsearch.server.workers.LONGEST", 0.2)
+            status, body = answer(client, q="red")
+        assert (status, body["error"]["type"]) == (503, "TimeoutError")
+        wait_until(lambda: workers.ready == 1 and processes() not in ([stuck], []))
+        assert answer(client, q="red")[0] == 200
 
 
 def test_without_a_worker_the_server_answers_itself(
@@ -152,7 +173,6 @@ def test_workers_end_with_the_server_also_while_they_load(stored: mmsearch.Index
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are those of POSIX")
-@pytest.mark.slow
 def test_workers_do_not_outlive_a_server_that_was_killed(
     stored: mmsearch.Index, tmp_path: Path
 ) -> None:
