@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
+import mmsearch as library
+from mmsearch.settings import load_settings
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def indexed(folder: Path, index: Path | None = None) -> None:
+    """What ``mmsearch index FOLDER --model testing`` does, in this process: a tenth of the time."""
+    with library.create(index or load_settings().index_path(), model="testing") as made:
+        made.add(folder)
 
 
 @pytest.fixture

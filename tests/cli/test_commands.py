@@ -466,3 +466,20 @@ def test_a_question_that_cannot_be_read_is_named(mmsearch, photos: Path, tmp_pat
     done = mmsearch("query", "large.png", "--max-megapixels", "0.01", code=1)
     assert "large.png cannot be read: it has 200 x 100 pixels" in done.stderr
     assert mmsearch("query", "large.png", "--max-megapixels", "1", "-k", "1").stdout
+
+
+def test_a_folder_that_moved_is_told_of(mmsearch, photos: Path, tmp_path: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    photos.rename(tmp_path / "moved")
+    done = mmsearch("index", "moved")
+    assert "Not there now, and kept as it was indexed: photos. `mmsearch remove` " in done.stderr
+    mmsearch("remove", "photos")
+    assert "Not there now" not in mmsearch("index", "moved").stderr
+    assert mmsearch("query", "red", "--paths").stdout == f"{tmp_path / 'moved' / 'red.png'}\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read all")
+def test_what_may_not_be_read_can_be_removed(mmsearch, photos: Path) -> None:
+    mmsearch("index", photos, *MODEL)
+    (photos / "red.png").chmod(0)
+    assert mmsearch("remove", photos / "red.png").stdout == "1 removed\n"

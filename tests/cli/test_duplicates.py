@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import indexed
 from tests.search.duplicates.scenes import resized, save, scene
 
 
@@ -25,7 +26,7 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_groups_for_people_for_pipes_and_as_json(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, "--model", "testing")
+    indexed(photos)
     first, again, half = (photos / name for name in ("first.jpg", "again.jpg", "half.png"))
 
     done = mmsearch("duplicates")
@@ -45,7 +46,7 @@ def test_groups_for_people_for_pipes_and_as_json(mmsearch, photos: Path) -> None
 
 
 def test_what_is_gone_is_left_out_and_told(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, "--model", "testing")
+    indexed(photos)
     (photos / "again.jpg").unlink()
     (photos / "half.png").unlink()
 
@@ -57,7 +58,7 @@ def test_what_is_gone_is_left_out_and_told(mmsearch, photos: Path) -> None:
 
 
 def test_a_query_lists_copies_under_the_hit(mmsearch, photos: Path) -> None:
-    mmsearch("index", photos, "--model", "testing")
+    indexed(photos)
 
     assert "and 2 copies" in mmsearch("query", "a red photo", "--all").stdout
     found = json.loads(mmsearch("query", "a red photo", "--all", "--json").stdout)["hits"]
@@ -68,7 +69,7 @@ def test_a_query_lists_copies_under_the_hit(mmsearch, photos: Path) -> None:
 def test_all_that_is_left_out_can_be_listed(mmsearch, photos: Path) -> None:
     for seed in range(10, 21):
         save(scene(seed), photos / f"{seed}.jpg")
-    mmsearch("index", photos, "--model", "testing")
+    indexed(photos)
     for seed in range(10, 21):
         (photos / f"{seed}.jpg").unlink()
 

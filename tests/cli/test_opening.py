@@ -15,6 +15,7 @@ from mmsearch.cli.viewer import open_hit
 from mmsearch.errors import ViewerError
 from mmsearch.items import Hit, Modality
 from mmsearch.testing import make_photo
+from tests.cli.conftest import indexed
 
 pytestmark = pytest.mark.skipif(
     sys.platform in ("win32", "darwin"), reason="how other desktops open files"
@@ -156,12 +157,16 @@ def test_the_number_may_be_left_out(given: list[str], taken: list[str]) -> None:
 
 
 def test_the_command_opens_the_hit_of_that_number(
-    mmsearch, programs: Programs, photos: Path, monkeypatch: pytest.MonkeyPatch
+    mmsearch,
+    programs: Programs,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     programs.add("xdg-open")
     monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.delenv("SSH_CONNECTION", raising=False)
-    mmsearch("index", photos, "--model", "testing", "--index", "./i")
+    indexed(photos, tmp_path / "i")
 
     done = mmsearch("query", "--open", "red", "--all", "--index", "./i")
     assert programs.calls() == ["xdg-open", str(photos / "red.png")]

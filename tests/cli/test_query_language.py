@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import indexed
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def query(mmsearch: Run, photos: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    mmsearch("index", photos, "--index", "i", "--model", "testing")
+def query(
+    mmsearch: Run, photos: Path, tmp_path: Path
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    indexed(photos, tmp_path / "i")
 
     def ask(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         return mmsearch("query", "--index", "i", "--paths", *arguments, code=code)
