@@ -290,7 +290,10 @@ def _content_is_stale(job: Job, before: KnownAsset, speech: SpeechModels) -> boo
 
 
 def _is_empty_folder(path: Path) -> bool:
-    return path.is_dir() and next(path.iterdir(), None) is None
+    try:
+        return path.is_dir() and next(path.iterdir(), None) is None
+    except OSError:  # it may not be listed, which is told of otherwise
+        return False
 
 
 def _is_below_any(path: str, folders: Sequence[UnreadableFolder]) -> bool:

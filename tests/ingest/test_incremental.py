@@ -71,6 +71,23 @@ def test_a_touched_photo_is_not_encoded_again(index, photos, encoder) -> None:
     assert counts(index.add(photos)) == (0, 0, 0, 4, 0)
 
 
+def test_a_folder_that_may_not_be_listed_any_more_keeps_what_it_has(
+    index, photos, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add(photos)
+
+    def refuse(path: object, *_: object) -> None:  # to chmod(0), root would be no one else
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        patch.setattr(os, "listdir", refuse)  # by which pathlib lists
+        reports = [index.update(), index.add(photos)]
+    assert [counts(report) for report in reports] == [(0, 0, 0, 0, 1)] * 2
+    assert reports[0].failed[0].reason == "no permission to read it"
+    assert len(names(index)) == 4
+
+
 def test_a_photo_from_the_far_future_is_indexed_once(index, photos) -> None:
     year_2286 = 10**10  # in nanoseconds more than SQLite's largest integer
     os.utime(photos / "red.png", (1, year_2286))
