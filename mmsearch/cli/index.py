@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -44,6 +45,7 @@ def index(
         list[Path] | None,
         typer.Argument(
             metavar="[FOLDER_OR_FILE]...",
+            readable=False,  # what may not be read is told of as in any folder
             help="What to index; nothing means: bring everything indexed so far up to date.",
             show_default=False,
         ),
@@ -154,3 +156,16 @@ def _show(report: IndexReport, paths: list[Path], opened: Index) -> None:
         )
         more = ", ..." if len(report.other_kinds) > SHOWN_KINDS else ""
         note(f"Left alone, as nothing in such files can be searched: {kinds}{more}.")
+    _tell_gone(opened.status().sources)
+
+
+def _tell_gone(sources: Sequence[Path]) -> None:
+    """Names sources that are not there: drives that are not plugged in, or folders that moved."""
+    gone = [source for source in sources if not os.path.exists(source)]  # noqa: PTH110 - never raises
+    if gone:
+        shown = ", ".join(map(short_path, gone[:SHOWN_KINDS]))
+        more = ", ..." if len(gone) > SHOWN_KINDS else ""
+        note(
+            f"Not there now, and kept as it was indexed: {shown}{more}. "
+            "`mmsearch remove` takes out what has moved or is gone for good."
+        )

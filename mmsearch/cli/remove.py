@@ -15,7 +15,9 @@ def remove(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FOLDER_OR_FILE...", help="What to take out; need not exist any more."
+            metavar="FOLDER_OR_FILE...",
+            help="What to take out; need not exist any more.",
+            readable=False,  # nor be allowed to be read
         ),
     ],
     index: IndexOption = None,

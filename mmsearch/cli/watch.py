@@ -33,6 +33,7 @@ def watch(
         list[Path] | None,
         typer.Argument(
             metavar="[FOLDER_OR_FILE]...",
+            readable=False,  # what may not be read is told of as in any folder
             help="What to index and to watch; nothing means: everything indexed so far.",
             show_default=False,
         ),
