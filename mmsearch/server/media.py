@@ -32,6 +32,19 @@ Responses: TypeAlias = dict[int | str, dict[str, Any]]
 _FOR_EVER = "private, max-age=31536000, immutable"
 _A_WHILE = "private, max-age=60, stale-while-revalidate=86400"
 
+_PICTURES: Responses = {
+    200: {
+        "description": "The picture.",
+        "content": {encoding.content_type: {} for encoding in Encoding},
+    },
+    304: {"description": "The caller has it already."},
+}
+_FILES: Responses = {
+    200: {"description": "The file.", "content": {"*/*": {}}},
+    206: {"description": "The part that was asked for.", "content": {"*/*": {}}},
+    304: {"description": "The caller has it already."},
+}
+
 Size = Annotated[
     int,
     Query(
@@ -68,9 +81,37 @@ As = Annotated[
 def router() -> APIRouter:
     """The routes."""
     routes = APIRouter(tags=["media"])
-    thumbnailer = Thumbnailer(load_settings().cache)
+    media = Media(Thumbnailer(load_settings().cache))
+    wrong = refusals(404, 413, 415, 422)
+    for path, operation, endpoint in (
+        (f"{INDEX}/items/{{item}}/thumbnail", "item_thumbnail", media.item_thumbnail),
+        (f"{INDEX}/assets/{{asset}}/thumbnail", "asset_thumbnail", media.asset_thumbnail),
+    ):
+        routes.get(
+            path, operation_id=operation, response_class=Response, responses=wrong | _PICTURES
+        )(endpoint)
+    for method, operation in ((routes.get, "asset_media"), (routes.head, "asset_media_headers")):
+        method(
+            f"{INDEX}/assets/{{asset}}/media",
+            operation_id=operation,
+            response_class=Response,
+            responses=wrong | refusals(416) | _FILES,
+        )(media.asset_media)
+    return routes
+
+
+class Media:
+    """What the routes do; their docstrings and annotations are what callers read.
+
+    Args:
+        thumbnailer: makes the pictures.
+    """
+
+    def __init__(self, thumbnailer: Thumbnailer) -> None:
+        self._thumbnailer = thumbnailer
 
     async def item_thumbnail(
+        self,
         request: Request,
         index: ServedIndex,
         item: ItemId,
@@ -79,9 +120,10 @@ def router() -> APIRouter:
     ) -> Response:
         """A small picture of an item: of its photo, or of its moment in a video."""
         subject = await anyio.to_thread.run_sync(_subject_of_item, index, item)
-        return await _picture(thumbnailer, request, index, subject, size, keep=v is not None)
+        return await self._small(request, index, subject, size, keep=v is not None)
 
     async def asset_thumbnail(
+        self,
         request: Request,
         index: ServedIndex,
         asset: AssetId,
@@ -91,9 +133,10 @@ def router() -> APIRouter:
     ) -> Response:
         """A small picture of a photo or a video; WebP where the caller takes it, else JPEG."""
         subject = await anyio.to_thread.run_sync(_subject_of_asset, index, asset, at)
-        return await _picture(thumbnailer, request, index, subject, size, keep=v is not None)
+        return await self._small(request, index, subject, size, keep=v is not None)
 
     async def asset_media(
+        self,
         request: Request,
         index: ServedIndex,
         asset: AssetId,
@@ -101,41 +144,58 @@ def router() -> APIRouter:
         download: Download = False,
     ) -> Response:
         """A file as it is, or a part of it (`Range`); see `as` for what browsers cannot show."""
-        if as_ is not None:
-            return await _converted(thumbnailer, request, index, asset, download=download)
         found = await anyio.to_thread.run_sync(_readable_asset, index, asset)
+        if as_ is not None:
+            return await self._converted(request, index, found, download=download)
         opened = await anyio.to_thread.run_sync(open_file, found.path)
         is_head = request.method == "HEAD"
         return answer_with(opened, request.headers, download=download, is_head=is_head)
 
-    pictures: Responses = {
-        200: {
-            "description": "The picture.",
-            "content": {encoding.content_type: {} for encoding in Encoding},
-        },
-        304: {"description": "The caller has it already."},
-    }
-    files: Responses = {
-        200: {"description": "The file.", "content": {"*/*": {}}},
-        206: {"description": "The part that was asked for.", "content": {"*/*": {}}},
-        304: {"description": "The caller has it already."},
-    }
-    wrong = refusals(404, 413, 415, 422)
-    for path, operation, endpoint in (
-        (f"{INDEX}/items/{{item}}/thumbnail", "item_thumbnail", item_thumbnail),
-        (f"{INDEX}/assets/{{asset}}/thumbnail", "asset_thumbnail", asset_thumbnail),
-    ):
-        routes.get(
-            path, operation_id=operation, response_class=Response, responses=wrong | pictures
-        )(endpoint)
-    for method, operation in ((routes.get, "asset_media"), (routes.head, "asset_media_headers")):
-        method(
-            f"{INDEX}/assets/{{asset}}/media",
-            operation_id=operation,
-            response_class=Response,
-            responses=wrong | refusals(416) | files,
-        )(asset_media)
-    return routes
+    async def _small(
+        self, request: Request, index: Index, subject: Subject, size: int, *, keep: bool
+    ) -> Response:
+        takes_webp = Encoding.WEBP.content_type in request.headers.get("accept", "")
+        encoding = Encoding.WEBP if takes_webp else Encoding.JPEG
+        headers = {"Cache-Control": _FOR_EVER if keep else _A_WHILE, "Vary": "Accept"}
+        return await self._picture(request, index, subject, size_for(size), encoding, headers)
+
+    async def _converted(
+        self, request: Request, index: Index, asset: AssetRecord, *, download: bool
+    ) -> Response:
+        if kind_of(asset.path.name) is not MediaKind.PHOTO:
+            raise Refusal(415, "NoPhotoError", f"{asset.path.name} is no photo; leave out `as`.")
+        headers = {
+            "Cache-Control": "private, no-cache",
+            "Content-Disposition": disposition(f"{asset.path.stem}.jpg", download=download),
+        }
+        subject = Subject(asset, None)
+        return await self._picture(request, index, subject, SIZES[-1], Encoding.JPEG, headers)
+
+    async def _picture(
+        self,
+        request: Request,
+        index: Index,
+        subject: Subject,
+        size: int,
+        encoding: Encoding,
+        headers: dict[str, str],
+    ) -> Response:
+        """A picture, or that the caller has it already."""
+        asset = subject.asset
+        key = await anyio.to_thread.run_sync(key_of, subject, size, encoding)
+        headers["ETag"] = f'"{key.name}"'
+        if headers["Cache-Control"] == _FOR_EVER and key.content != asset.content_hash:
+            headers["Cache-Control"] = _A_WHILE  # the file is another than `v` was told for
+        if matches_tag(request.headers.get("if-none-match", ""), headers["ETag"]):
+            return Response(status_code=304, headers=headers)
+        try:
+            picture = await self._thumbnailer.get(subject, key, index.max_megapixels)
+        except MediaError as error:
+            if not asset.path.is_file():
+                raise gone(asset.path, FileNotFoundError(ENOENT, "")) from error
+            # The reason alone: what it is about is known here.
+            raise type(error)(f"{asset.path.name}: {error}.") from error
+        return Response(picture, media_type=encoding.content_type, headers=headers)
 
 
 def _subject_of_item(index: Index, item: int) -> Subject:
@@ -166,59 +226,3 @@ def _readable(reader: CatalogReader, asset: int) -> AssetRecord:
             f"{found.path.name} could not be indexed ({found.failure}), so it is not shown.",
         )
     return found
-
-
-async def _picture(
-    thumbnailer: Thumbnailer,
-    request: Request,
-    index: Index,
-    subject: Subject,
-    size: int,
-    *,
-    keep: bool,
-) -> Response:
-    takes_webp = Encoding.WEBP.content_type in request.headers.get("accept", "")
-    encoding = Encoding.WEBP if takes_webp else Encoding.JPEG
-    headers = {"Cache-Control": _FOR_EVER if keep else _A_WHILE, "Vary": "Accept"}
-    return await _answer(thumbnailer, request, index, subject, size_for(size), encoding, headers)
-
-
-async def _converted(
-    thumbnailer: Thumbnailer, request: Request, index: Index, asset: int, *, download: bool
-) -> Response:
-    found = await anyio.to_thread.run_sync(_readable_asset, index, asset)
-    if kind_of(found.path.name) is not MediaKind.PHOTO:
-        raise Refusal(415, "NoPhotoError", f"{found.path.name} is no photo; leave out `as`.")
-    name = f"{found.path.stem}.jpg"
-    headers = {
-        "Cache-Control": "private, no-cache",
-        "Content-Disposition": disposition(name, download=download),
-    }
-    subject = Subject(found, None)
-    return await _answer(thumbnailer, request, index, subject, SIZES[-1], Encoding.JPEG, headers)
-
-
-async def _answer(
-    thumbnailer: Thumbnailer,
-    request: Request,
-    index: Index,
-    subject: Subject,
-    size: int,
-    encoding: Encoding,
-    headers: dict[str, str],
-) -> Response:
-    """A picture, or that the caller has it already."""
-    key = await anyio.to_thread.run_sync(key_of, subject, size, encoding)
-    headers["ETag"] = f'"{key.name}"'
-    if headers["Cache-Control"] == _FOR_EVER and key.content != subject.asset.content_hash:
-        headers["Cache-Control"] = _A_WHILE  # the file is another than `v` was told for
-    if matches_tag(request.headers.get("if-none-match", ""), headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    try:
-        picture = await thumbnailer.get(subject, key, index.max_megapixels)
-    except MediaError as error:
-        if not subject.asset.path.is_file():
-            raise gone(subject.asset.path, FileNotFoundError(ENOENT, "")) from error
-        # The reason alone: what it is about is known here.
-        raise type(error)(f"{subject.asset.path.name}: {error}.") from error
-    return Response(picture, media_type=encoding.content_type, headers=headers)
