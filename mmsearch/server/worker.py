@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import signal
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -82,7 +81,6 @@ class Answer:
 
 def serve() -> None:
     """Answers until the input ends; the first answer, to the setup, says that all is loaded."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which ends this
     with (
         suppress(EOFError, BrokenPipeError),
         open(os.dup(1), "wb") as answers,  # noqa: PTH123

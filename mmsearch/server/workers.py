@@ -34,6 +34,8 @@ LONGEST = 60.0
 
 _PATIENCE = 5.0  # seconds for a worker to end by itself
 _PROGRAM = (
+    # Ctrl-C is for the server, which ends its workers, also while they load.
+    "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
     "import sys; sys.path[:] = sys.argv[1:]; from mmsearch.server.worker import serve; serve()"
 )
 
