@@ -200,11 +200,11 @@ def test_eval_keeps_what_was_measured_before_a_failure(
     mmsearch, photos: Path, tmp_path: Path
 ) -> None:
     data = ("--images", photos, "--captions", captions_of(photos, tmp_path))
-    models = (*MODEL, "--model", "no-such-model")
+    models = (*MODEL, "--model", "embedded:nowhere")
     done = mmsearch("eval", *data, *models, "--json", "--per-query", "q.jsonl", code=1)
     assert json.loads(done.stdout)["encoder"] == "testing@1"
     assert len((tmp_path / "q.jsonl").read_text().splitlines()) == 6
-    assert "no-such-model" in done.stderr
+    assert "nowhere holds no weights" in done.stderr
 
 
 def test_ctrl_c_shows_the_encoders_that_were_measured(
@@ -344,7 +344,14 @@ def test_failures_are_one_clear_line(mmsearch, arguments: list[str], message: st
 
 @pytest.mark.parametrize(
     "arguments",
-    [["query"], ["nonsense"], ["query", "x", "-k", "0"], ["query", "x", "--type", "smell"]],
+    [
+        ["query"],
+        ["nonsense"],
+        ["query", "x", "-k", "0"],
+        ["query", "x", "--type", "smell"],
+        ["query", "x", "--json", "--paths"],
+        ["duplicates", "--json", "--copies"],
+    ],
 )
 def test_wrong_usage_is_exit_2(mmsearch, arguments: list[str]) -> None:
     assert "Usage:" in mmsearch(*arguments, code=2).stderr
@@ -483,3 +490,15 @@ def test_what_may_not_be_read_can_be_removed(mmsearch, photos: Path) -> None:
     mmsearch("index", photos, *MODEL)
     (photos / "red.png").chmod(0)
     assert mmsearch("remove", photos / "red.png").stdout == "1 removed\n"
+
+
+def test_words_without_quotation_marks_are_put_in_some() -> None:
+    result = CliRunner().invoke(app, ["query", "a", "dog", "on", "a", "beach"])
+    assert result.exit_code == 2
+    assert 'put several words in quotation marks: "a dog on a beach"' in result.stderr
+
+
+def test_the_list_of_commands_is_not_cut_off() -> None:
+    listed = CliRunner().invoke(app, ["--help"], terminal_width=80).stdout.partition("Commands:")[2]
+    assert "train" in listed
+    assert "..." not in listed

@@ -23,6 +23,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_first_command_prints_the_transcript(checkout: Path) -> None:
     (command,) = re.findall(r"^python -m pip install \. && (.*)$", README, re.MULTILINE)
     (transcript,) = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
@@ -67,6 +68,7 @@ def test_the_queries_find_what_the_table_says() -> None:
                 assert quoted[1].strip("… ") in (hit.text or "")
 
 
+@pytest.mark.slow
 def test_the_library_example_runs(checkout: Path) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     done = subprocess.run(

@@ -60,6 +60,7 @@ def test_a_model_of_the_hub_brings_its_own_preprocessing(hub: Hub) -> None:
     assert encoder.encode_texts(["a cat"]).shape == (1, encoder.dim)
 
 
+@pytest.mark.slow
 def test_the_environment_chooses_hub_and_cache(hub: Hub, tmp_path: Path) -> None:
     program = (
         "import logging; from mmsearch.encoders.registry import load;"

@@ -92,6 +92,7 @@ def test_trains_what_it_should_and_nothing_else(material: Material, tmp_path: Pa
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_where_it_was(material: Material, tmp_path: Path) -> None:
     whole = start()
     fine_tune(*whole, material, SETTINGS, tmp_path / "whole", silent)
