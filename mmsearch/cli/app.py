@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -73,17 +74,28 @@ def _options(
     pass
 
 
-app.command("index")(index.index)
-app.command("watch")(watch.watch)
-app.command("query", cls=QueryCommand, epilog=query.EXAMPLES)(query.query)
-app.command("explain")(explain.explain)
-app.command("status")(status.status)
-app.command("optimize")(optimize.optimize)
-app.command("duplicates")(duplicates.duplicates)
-app.command("remove")(remove.remove)
-app.command("models")(models.models)
-app.command("eval")(evaluate.evaluate)
-app.command("serve")(serve.serve)
-app.command("stop")(stop.stop)
-app.command("mcp")(mcp.mcp)
-app.command("train")(train.train)
+def _add(name: str, command: Callable[..., None], short: str, **settings: Any) -> None:
+    """Adds a command; ``short`` stands in the list of all, which has 62 columns for it."""
+    app.command(name, short_help=short, **settings)(command)
+
+
+_add("index", index.index, "Make folders searchable, or bring an index up to date.")
+_add("watch", watch.watch, "Index folders, and follow their changes.")
+_add(
+    "query",
+    query.query,
+    "Find what answers words, a photo or a spoken question.",
+    cls=QueryCommand,
+    epilog=query.EXAMPLES,
+)
+_add("explain", explain.explain, "Tell why an item answers a query.")
+_add("status", status.status, "Show what an index holds.")
+_add("optimize", optimize.optimize, "Arrange a large index for fast queries.")
+_add("duplicates", duplicates.duplicates, "List files that are the same; nothing is ever deleted.")
+_add("remove", remove.remove, "Take files and folders out of an index.")
+_add("models", models.models, "List the encoders to choose from.")
+_add("eval", evaluate.evaluate, "Measure encoders and rerankers on captioned photos.")
+_add("serve", serve.serve, "Serve indexes over HTTP: a page and an API.")
+_add("stop", stop.stop, "End the servers that run in the background.")
+_add("mcp", mcp.mcp, "Let agents search, over the Model Context Protocol.")
+_add("train", train.train, "Adapt an encoder to your own captioned photos.")

@@ -58,8 +58,10 @@ def duplicates(
     The best of each group comes first: the one with the most pixels, and of those the oldest.
     Each copy was compared with the best itself.
     """
+    if json and (paths or copies or null):
+        raise typer.BadParameter("give --json, or --paths or --copies, not both.")
     settings = settings_with(index=index)
-    with open_index(settings) as opened, progress_bar("comparing", " photos") as progress:
+    with open_index(settings) as opened, progress_bar("Comparing", " photos") as progress:
         found = opened.duplicates(match=match, folder=folder, progress=progress)
     if json:
         show_json(duplicates_as_json(found))

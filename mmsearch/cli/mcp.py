@@ -37,15 +37,20 @@ def mcp(
     ] = False,
     host: Annotated[
         str,
-        typer.Option("--host", help="With --http, the address; any but loopback has a token."),
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="With --http, the address; any but loopback has a token.",
+        ),
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="With --http, likewise.")
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="With --http, the port.")
     ] = 8643,
     token: Annotated[
         str | None,
         typer.Option(
             "--token",
+            metavar="TOKEN",
             envvar="MMSEARCH_TOKEN",
             help="With --http, what agents must show; made up where one is needed.",
             show_default=False,

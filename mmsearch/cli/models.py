@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from mmsearch.cli.options import JsonOption
-from mmsearch.cli.output import show, show_json, table
+from mmsearch.cli.output import byte_size, show, show_json, table
 
 
 def models(json: JsonOption = False) -> None:
@@ -23,7 +23,7 @@ def models(json: JsonOption = False) -> None:
                 listing.name,
                 listing.spec,
                 listing.licence or "-",
-                f"{listing.download_bytes / 1e6:.0f} MB" if listing.download_bytes else "-",
+                byte_size(listing.download_bytes) if listing.download_bytes else "-",
                 f"{listing.recall:.1f}" if listing.recall is not None else "-",
                 "yes" if listing.cached else "no",
             )
@@ -31,7 +31,7 @@ def models(json: JsonOption = False) -> None:
     for line in table(rows, right=[3, 4]):
         show(line)
     show(
-        "\nCOCO R@1: published text-to-image recall, zero-shot, in percent. Any open_clip model "
-        "works too:\nARCH/TAG, ARCH:FILE for a local checkpoint, or hf-hub:NAME. "
-        "`mmsearch train` adapts one to your photos."
+        "\nCOCO R@1: published text-to-image recall, zero-shot, in percent.\n"
+        "Any open_clip model works too: ARCH/TAG, ARCH:FILE for a local checkpoint, or\n"
+        "hf-hub:NAME. `mmsearch train` adapts one to your photos."
     )

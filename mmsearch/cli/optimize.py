@@ -69,7 +69,7 @@ def optimize(
     from mmsearch.vectors.base import DEFAULT_RECALL
 
     settings = settings_with(index=index)
-    with open_index(settings) as opened, progress_bar("arranging", "vector") as progress:
+    with open_index(settings) as opened, progress_bar("Arranging", " vectors") as progress:
         recall = DEFAULT_RECALL if target is None else target
         found = opened.optimize(recall=recall, memory=memory, progress=progress)
     if json:

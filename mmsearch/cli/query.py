@@ -58,15 +58,15 @@ Put -- before a QUERY that begins with a minus.
 
 
 def query(
-    text: Annotated[
-        str | None,
+    words: Annotated[
+        list[str] | None,
         typer.Argument(
-            metavar="QUERY",
+            metavar="[QUERY]",
             help="What to look for: words, or the path of an image or recording.",
             show_default=False,
         ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many hits at most.")] = 10,
+    k: Annotated[int, typer.Option("-k", metavar="N", min=1, help="How many hits at most.")] = 10,
     folder: FolderOption = None,
     modality: Annotated[
         Modality | None,
@@ -150,8 +150,11 @@ def query(
     """
     from mmsearch.background.asked import Asked
 
+    text = _one(words or [])
     if text is None and not more_like:
         raise typer.BadParameter("say what to look for.", param_hint="QUERY")
+    if json and (paths or null):
+        raise typer.BadParameter("give --json or --paths, not both.")
     settings = settings_with(
         index=index,
         device=device,
@@ -201,6 +204,16 @@ def query(
         write_page(shown, html, settings, query=text, encoder=found.encoder, hidden=found.hidden)
     if number is not None:
         open_numbered(shown, number)
+
+
+def _one(words: list[str]) -> str | None:
+    """The query; the shell has cut it up where it was given without quotation marks."""
+    if len(words) > 1:
+        whole = printable(" ".join(words))
+        raise typer.BadParameter(
+            f'put several words in quotation marks: "{whole}"', param_hint="QUERY"
+        )
+    return words[0] if words else None
 
 
 def _answered(asked: Asked, settings: Settings) -> Answer:

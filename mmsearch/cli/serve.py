@@ -40,13 +40,21 @@ def serve(
     context: typer.Context,
     indexes: ServedOption = None,
     host: Annotated[
-        str, typer.Option("--host", help="The address to listen at; any but loopback has a token.")
+        str,
+        typer.Option(
+            "--host",
+            metavar="ADDRESS",
+            help="The address to listen at; any but loopback has a token.",
+        ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Likewise.")] = 8642,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port to listen at.")
+    ] = 8642,
     token: Annotated[
         str | None,
         typer.Option(
             "--token",
+            metavar="TOKEN",
             envvar="MMSEARCH_TOKEN",
             help="What callers must show; made up where one is needed and none is given.",
             show_default=False,

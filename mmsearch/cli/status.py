@@ -9,7 +9,7 @@ import typer
 from mmsearch.as_json import status_as_json
 from mmsearch.cli.optimize import described
 from mmsearch.cli.options import IndexOption, JsonOption, open_index, settings_with
-from mmsearch.cli.output import byte_size, printable, short_path, show, show_json
+from mmsearch.cli.output import byte_size, note, printable, short_path, show, show_json
 
 
 def status(
@@ -28,6 +28,8 @@ def status(
     if failed:
         for failure in found.failed:
             show(f"{short_path(failure.path)}: {printable(failure.reason)}")
+        if not found.failed:
+            note("All files could be read.")
         return
     items = ", ".join(f"{count} {modality}" for modality, count in found.items.items()) or "none"
     show(f"index    {short_path(opened.path)}  ({byte_size(found.bytes)})")

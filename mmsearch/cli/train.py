@@ -66,18 +66,21 @@ def train(
         int,
         typer.Option(
             "--depth",
+            metavar="N",
             min=0,
             max=3,
             help="Fine-tune the towers of the embedded encoder too: 1 a little, 3 most of them.",
         ),
     ] = 0,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split and of chance.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", min=0, help="Of the split and of training.")
+    ] = 0,
     held_out: Annotated[
         float,
         typer.Option(
             "--held-out",
             metavar="SHARE",
-            help="How much of the photos only measures.",
+            help="How many of the photos are held out, to measure on.",
             min=0.01,
             max=0.9,
         ),
