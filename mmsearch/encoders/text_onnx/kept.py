@@ -21,7 +21,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from mmsearch.encoders.base import DualEncoder
+from mmsearch.encoders.base import DelegatingEncoder, DualEncoder
 from mmsearch.encoders.text_onnx.tower import DESCRIPTION, FORMAT, Description, TextTower
 from mmsearch.errors import EncoderError, WeightsError
 from mmsearch.settings import load_settings
@@ -149,12 +149,13 @@ def _export(write: Callable[[Path], None], folder: Path) -> None:
 
 def _writer(encoder: DualEncoder) -> Callable[[Path], None] | None:
     """Writes the text tower of an encoder; None for encoders that need no torch."""
-    from mmsearch.encoders.adapted import AdaptedEncoder
-
     if isinstance(encoder, TextExporter):
         return encoder.export_texts
-    if isinstance(encoder, AdaptedEncoder) and isinstance(encoder.base, TextExporter):
-        return partial(encoder.base.export_texts, adapted=encoder)
+    if isinstance(encoder, DelegatingEncoder):
+        from mmsearch.encoders.adapted import AdaptedEncoder  # which most queries do without
+
+        if isinstance(encoder, AdaptedEncoder) and isinstance(encoder.base, TextExporter):
+            return partial(encoder.base.export_texts, adapted=encoder)
     return None
 
 
