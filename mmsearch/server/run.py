@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ from mmsearch.errors import SettingsError
 from mmsearch.library import Index
 from mmsearch.server.app import create_app
 from mmsearch.server.options import ServerOptions
+from mmsearch.server.protocol import Protocol
 from mmsearch.server.state import ServerState
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ def run_app(
         log_config=None,
         access_log=False,
         server_header=False,
+        http=Protocol,
         timeout_graceful_shutdown=GRACE,
     )
     with closing(_listening_socket(options)) as listener:
@@ -145,15 +148,21 @@ class _Server(uvicorn.Server):
 
 def _listening_socket(options: ServerOptions) -> socket.socket:
     """A socket at the address, so that a port that is taken is an error of ours."""
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+    host = options.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server(
-            (options.host.strip("[]"), options.port), family=family, backlog=2048
+            (host, options.port),
+            family=family,
+            backlog=2048,
+            dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
         )
     except OSError as error:
+        # Python's own text repeats the address.
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         raise SettingsError(
-            f"Nothing can listen at {options.host} port {options.port}: "
-            f"{error.strerror or error}. Give another --port, or another --host."
+            f"Nothing can listen at {options.host} port {options.port}: {reason}. "
+            "Give another --port, or another --host."
         ) from error
 
 

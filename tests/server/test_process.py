@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +112,17 @@ def test_what_another_process_indexes_is_found_by_the_next_request(
         subprocess.run(index, check=True, capture_output=True)
         assert found(told["url"], "purple") == ["plum.png"]
         assert found(told["url"], "red") != ["red.png"]
+
+
+def test_the_head_of_a_request_is_bounded(served: Path, tmp_path: Path) -> None:
+    with started("--index", str(served), home=tmp_path) as (_, told):
+        answer = 400
+        # What it has not read when it hangs up may take the answer with it.
+        with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
+            answer = httpx.get(
+                f"{told['url']}healthz", headers={"X-Long": "a" * 1_000_000}, timeout=60
+            ).status_code
+        assert answer == 400
 
 
 def test_a_token_that_is_made_up_is_told(served: Path, tmp_path: Path) -> None:
