@@ -39,10 +39,13 @@ class Subject:
     Attributes:
         asset: the file.
         time: seconds into a video; None for a photo.
+        is_chosen: whether a caller has named the time: its thumbnail is not kept, for there are as
+            many as milliseconds.
     """
 
     asset: AssetRecord
     time: float | None
+    is_chosen: bool = False
 
 
 def subject_of(
@@ -64,7 +67,9 @@ def subject_of(
         return Subject(asset, None)
     if kind is not MediaKind.VIDEO or asset.info.width is None:
         raise Refusal(404, "NoPictureError", f"There is no picture of {asset.path.name}.")
-    return Subject(asset, at if at is not None else _moment(reader, asset, item))
+    if at is not None:
+        return Subject(asset, at, is_chosen=True)
+    return Subject(asset, _moment(reader, asset, item))
 
 
 def _moment(reader: CatalogReader, asset: AssetRecord, item: ItemRecord | None) -> float:
@@ -117,7 +122,8 @@ class Thumbnailer:
             encoding=key.encoding,
             max_megapixels=max_megapixels,
         )
-        self._cache.put(key, made)
+        if not subject.is_chosen:
+            self._cache.put(key, made)
         return made
 
 

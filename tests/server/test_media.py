@@ -235,6 +235,21 @@ def test_a_video_is_seen_at_a_moment_and_its_items_at_theirs(
         assert client.get(f"/items/{item['item']}/thumbnail").status_code == 200
 
 
+def test_moments_that_callers_name_do_not_fill_the_disk(
+    client: httpx.Client, ids: dict[str, int], home: Path
+) -> None:
+    def kept() -> int:
+        return sum(path.is_file() for path in (home / "cache" / "thumbnails").rglob("*"))
+
+    url = f"/assets/{ids['film.mp4']}/thumbnail"
+    before = kept()
+    for at in (0.123, 0.124, 1.7):
+        assert client.get(url, params={"at": at, "size": 128}).status_code == 200
+    assert kept() == before
+    assert client.get(url, params={"size": 128}).status_code == 200
+    assert kept() == before + 1
+
+
 def test_the_thumbnail_of_a_file_that_is_gone_is_shown_while_it_is_kept(
     client: httpx.Client, ids: dict[str, int], home: Path
 ) -> None:
