@@ -25,7 +25,7 @@ def start(arguments: Sequence[str], *, log: Path, token: str | None) -> Presence
 
     Args:
         arguments: of `mmsearch serve`.
-        log: where its notices go; replaced.
+        log: where its notices go; begun anew where no other server in the background writes to it.
         token: what its callers must show.
 
     Raises:
@@ -35,7 +35,10 @@ def start(arguments: Sequence[str], *, log: Path, token: str | None) -> Presence
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "mmsearch", "serve", "--detached", *arguments]
     environment = dict(os.environ) | ({} if token is None else {TOKEN_VARIABLE: token})
-    with log.open("wb") as output:
+    if not any(server.background for server in running()):
+        log.write_bytes(b"")
+    with log.open("ab") as output:
+        written = output.tell()
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -52,7 +55,7 @@ def start(arguments: Sequence[str], *, log: Path, token: str | None) -> Presence
                 process.returncode = 0  # it goes on: nobody waits for it
                 return server
         if process.poll() is not None:
-            raise ServerError(f"The server did not start: {_last_line(log)}")
+            raise ServerError(f"The server did not start: {_last_line(log, written)}")
         time.sleep(_TICK)
     process.terminate()
     process.wait()
@@ -72,7 +75,7 @@ def stop_all() -> list[Presence]:
     for server in running():
         if server.background and stop(server):
             deadline = time.monotonic() + _PATIENCE
-            while server.file.exists():
+            while any(one.pid == server.pid for one in running()):
                 if time.monotonic() > deadline:
                     raise ServerError(
                         f"The server at {server.url} does not end; end its process, {server.pid}."
@@ -82,6 +85,8 @@ def stop_all() -> list[Presence]:
     return stopped
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+def _last_line(log: Path, start: int) -> str:
+    """The last line that was written after so many bytes."""
+    written = log.read_bytes()[start:].decode("utf-8", "replace")
+    lines = written.strip().splitlines()
     return lines[-1].removeprefix("mmsearch: ") if lines else f"{log} is empty."
