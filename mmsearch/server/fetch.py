@@ -10,9 +10,10 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from io import BytesIO
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from pathlib import Path
@@ -72,7 +73,7 @@ def fetched(
             with stored(BytesIO(content), parts.path) as path:
                 yield path
             return
-        url = urljoin(url, content.target)
+        url = _joined(url, content.target)
     raise _failed("it redirects too often")
 
 
@@ -90,13 +91,25 @@ class _Connection(http.client.HTTPConnection):
         super().__init__(host, port, timeout=timeout)
         self._address = address
         self._tls = tls
+        self._reached: socket.socket | None = None
 
     def connect(self) -> None:
         """Connects to the address; the name counts for the certificate."""
-        self.sock = socket.create_connection((str(self._address), self.port), self.timeout)
+        self.sock = self._reached = socket.create_connection(
+            (str(self._address), self.port), self.timeout
+        )
         if self._tls:
             context = ssl.create_default_context()
-            self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
+            self.sock = self._reached = context.wrap_socket(
+                self.sock, server_hostname=self.host, do_handshake_on_connect=False
+            )
+            self.sock.do_handshake()  # now that `hang_up` finds the socket
+
+    def hang_up(self) -> None:
+        """Has whatever waits for the other side see the end, in any thread."""
+        if self._reached is not None:  # `sock` is None while an answer without an end is read
+            with suppress(OSError):  # it has ended
+                socket.socket.shutdown(self._reached, socket.SHUT_RDWR)
 
 
 def _checked(url: str) -> SplitResult:
@@ -117,35 +130,54 @@ def _get(
     host = parts.hostname or ""
     port = parts.port or _PORTS[parts.scheme]
     address = _resolved(host, port, may_reach)
-    connection = _Connection(host, port, address, _left(deadline), tls=parts.scheme == "https")
     target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+    headers = {"User-Agent": f"mmsearch/{__version__}", "Accept": "image/*"}
+    is_tls = parts.scheme == "https"
     try:
-        connection.request(
-            "GET", target, headers={"User-Agent": f"mmsearch/{__version__}", "Accept": "image/*"}
-        )
-        with connection.getresponse() as answer:  # else it holds the socket, read or not
-            if answer.status in (301, 302, 303, 307, 308):
-                return _Redirect(answer.headers.get("Location", ""))
-            if answer.status != 200:
-                raise _failed(f"it answers with status {answer.status}")
-            return _read(connection, answer, deadline, limit)
+        left = _left(deadline)
+        with (
+            closing(_Connection(host, port, address, left, tls=is_tls)) as connection,
+            _hanging_up_after(left, connection),
+        ):
+            connection.request("GET", target, headers=headers)
+            with connection.getresponse() as answer:
+                return _answered(answer, deadline, limit)
     except TimeoutError as error:
         raise _failed("it takes too long") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _failed("it does not answer as a web server does") from error
+        is_late = time.monotonic() >= deadline
+        why = "it takes too long" if is_late else "it does not answer as a web server does"
+        raise _failed(why) from error
+
+
+@contextmanager
+def _hanging_up_after(seconds: float, connection: _Connection) -> Iterator[None]:
+    """Bounds all of an exchange: a socket's own limit begins anew with each byte that comes."""
+    timer = threading.Timer(seconds, connection.hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
     finally:
-        connection.close()
+        timer.cancel()
 
 
-def _read(
-    connection: _Connection, answer: http.client.HTTPResponse, deadline: float, limit: int
-) -> bytes:
+def _answered(answer: http.client.HTTPResponse, deadline: float, limit: int) -> bytes | _Redirect:
+    if answer.status in (301, 302, 303, 307, 308):
+        return _Redirect(answer.headers.get("Location", ""))
+    if answer.status != 200:
+        raise _failed(f"it answers with status {answer.status}")
+    return _read(answer, deadline, limit)
+
+
+def _read(answer: http.client.HTTPResponse, deadline: float, limit: int) -> bytes:
     content = bytearray()
     while True:
-        if connection.sock is not None:
-            connection.sock.settimeout(_left(deadline))
         chunk = answer.read1(_CHUNK)
         if not chunk:
+            _left(deadline)  # else it is cut off here
+            if answer.length:
+                raise _failed("it breaks off")
             return bytes(content)
         content += chunk
         if len(content) > limit:
@@ -164,6 +196,13 @@ def _resolved(host: str, port: int, may_reach: Callable[[Address], bool]) -> Add
         # Not what it resolves to: that would tell names of the server's network.
         raise Refusal(400, "FetchError", "Pictures are fetched from public addresses only.")
     return addresses[0]
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError as error:
+        raise _failed("it redirects to what is no URL") from error
 
 
 def _left(deadline: float) -> float:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 from typing import ClassVar
@@ -36,6 +39,18 @@ class Site(BaseHTTPRequestHandler):
             self.send_response(200)
             self.end_headers()
             self.wfile.write(b"x" * 20_000)
+        elif self.path == "/cut":
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"picture")
+        elif self.path.startswith("/slow"):
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            self.wfile.write(b"X-Head: " if self.path == "/slow-head" else b"\r\n")
+            with suppress(ConnectionError):
+                for _ in range(3000):
+                    self.wfile.write(b"a")
+                    time.sleep(0.01)
         elif self.path == "/photo.png":
             self.send_response(200)
             self.end_headers()
@@ -106,12 +121,30 @@ def test_a_redirect_is_checked_anew(site: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "status"), [("/round", 502), ("/nothing", 502), ("/much", 413), ("/to/ftp://x/", 400)]
+    ("path", "status"),
+    [
+        ("/round", 502),
+        ("/nothing", 502),
+        ("/much", 413),
+        ("/cut", 502),
+        ("/to/ftp://x/", 400),
+        ("/to/http://[", 502),
+    ],
 )
 def test_what_cannot_be_fetched_is_refused(site: str, path: str, status: int) -> None:
     with pytest.raises(Refusal) as refused, fetched(site + path, ON, may_reach=lambda _: True):
         pass
     assert refused.value.status == status
+
+
+@pytest.mark.parametrize("path", ["/slow-head", "/slow-body"])
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(site: str, path: str) -> None:
+    impatient = replace(ON, timeout=0.3)
+    with (
+        pytest.raises(Refusal, match="too long"),
+        fetched(site + path, impatient, may_reach=lambda _: True),
+    ):
+        pass
 
 
 @pytest.mark.parametrize(
