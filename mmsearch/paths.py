@@ -8,15 +8,23 @@ somebody names is their name for the place.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 StrPath: TypeAlias = str | os.PathLike[str]
+
+_One = TypeVar("_One", bound=str | os.PathLike[str] | int)
 
 
 def in_home(path: StrPath) -> Path:
     """A path in which ``~`` and ``~user`` in front stand for a home, where there is such a user."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def each(given: _One | Sequence[_One]) -> Sequence[_One]:
+    """What was given, also where it is one alone: a text must not be taken for its letters."""
+    return [given] if isinstance(given, str | os.PathLike | int) else given
 
 
 def absolute(path: StrPath) -> Path:

@@ -11,7 +11,7 @@ from mmsearch.errors import QueryError
 from mmsearch.ingest.identity import stored_identity
 from mmsearch.items import IndexReport
 from mmsearch.library.opened import OpenedIndex, load_encoder
-from mmsearch.paths import StrPath, absolute, in_home
+from mmsearch.paths import StrPath, absolute, each, in_home
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import DualEncoder
@@ -27,8 +27,8 @@ class Indexing(OpenedIndex):
     def add(
         self,
         *paths: StrPath,
-        exclude: Sequence[str] | None = None,
-        captions: Sequence[StrPath] = (),
+        exclude: str | Sequence[str] | None = None,
+        captions: StrPath | Sequence[StrPath] = (),
         ocr: bool | None = None,
         progress: Progress | None = None,
     ) -> IndexReport:
@@ -38,9 +38,10 @@ class Indexing(OpenedIndex):
 
         Args:
             paths: folders and files; they become sources of the index.
-            exclude: glob patterns to leave out of these sources from now on; None keeps theirs.
-            captions: files that hold captions of the photos in these sources, from now on: TSV,
-                CSV, JSON Lines, COCO or Karpathy JSON, Parquet, webdataset tar.
+            exclude: glob patterns, or one, to leave out of these sources from now on; None keeps
+                theirs.
+            captions: files, or one, that hold captions of the photos in these sources, from now
+                on: TSV, CSV, JSON Lines, COCO or Karpathy JSON, Parquet, webdataset tar.
             ocr: whether the text in these sources' photos is read, from now on; None keeps what
                 was chosen before, which is at first not to.
             progress: called with the files done and the files to do; a part of a long recording
@@ -60,8 +61,8 @@ class Indexing(OpenedIndex):
             raise QueryError("Name at least one folder or file to add.")
         request = Request(
             [absolute(in_home(path)) for path in paths],
-            exclude=exclude,
-            caption_files=[absolute(in_home(path)) for path in captions],
+            exclude=None if exclude is None else each(exclude),
+            caption_files=[absolute(in_home(path)) for path in each(captions)],
             ocr=ocr,
             max_megapixels=self.max_megapixels,
             jobs=self.jobs,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mmsearch.errors import QueryError
 from mmsearch.items import Duplicates, Match, Modality
 from mmsearch.library.opened import OpenedIndex
-from mmsearch.paths import StrPath, absolute, in_home
+from mmsearch.paths import StrPath, absolute, each, in_home
 from mmsearch.results.hits import Hits
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ class Searching(OpenedIndex):
         diverse: bool = False,
         min_relevance: float = 0.0,
         files: bool = False,
-        more_like: Sequence[StrPath | int] = (),
-        less_like: Sequence[StrPath | int] = (),
+        more_like: StrPath | int | Sequence[StrPath | int] = (),
+        less_like: StrPath | int | Sequence[StrPath | int] = (),
     ) -> Hits:
         """Finds what means the same as a text or a spoken question, or looks like an image.
 
@@ -103,7 +103,10 @@ class Searching(OpenedIndex):
             modality=None if modality is None else _one_of(Modality, modality, "modality"),
             folder=None if folder is None else in_home(folder),
             files=files,
-            feedback=Feedback(tuple(map(_item_name, more_like)), tuple(map(_item_name, less_like))),
+            feedback=Feedback(
+                more=tuple(map(_item_name, each(more_like))),
+                less=tuple(map(_item_name, each(less_like))),
+            ),
         )
         hits = answer(
             self._directory,

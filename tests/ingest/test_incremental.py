@@ -71,6 +71,17 @@ def test_a_touched_photo_is_not_encoded_again(index, photos, encoder) -> None:
     assert counts(index.add(photos)) == (0, 0, 0, 4, 0)
 
 
+def test_one_pattern_alone_is_not_taken_for_its_letters(index, photos) -> None:
+    index.add(photos)
+    assert counts(index.add(photos, exclude="*.gif")) == (0, 0, 0, 4, 0)
+    assert counts(index.add(photos, exclude="deep")) == (0, 0, 1, 3, 0)
+    (photos.parent / "c.tsv").write_text("image\tcaption\nred.png\tRhubarb")
+    index.add(photos, captions=photos.parent / "c.tsv")
+    assert index.search("rhubarb", k=1, modality="caption")[0].path == photos / "red.png"
+    liked = str(photos / "blue.png")
+    assert index.search(more_like=liked) == index.search(more_like=[liked])
+
+
 def test_a_folder_that_may_not_be_listed_any_more_keeps_what_it_has(
     index, photos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
