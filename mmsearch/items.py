@@ -70,6 +70,17 @@ class Failure:
     reason: str
 
 
+def middle(start: float | None, end: float | None) -> float:
+    """The second at which to look at a stretch of a video: a scene begins in a transition at times.
+
+    Args:
+        start: seconds into it; None for its beginning.
+        end: likewise; None for what is a moment.
+    """
+    first = start or 0.0
+    return first if end is None else (first + end) / 2
+
+
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One returned result of a search: the best item of an asset.

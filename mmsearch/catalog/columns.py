@@ -66,23 +66,13 @@ class Columns:
         """Item ids, int64, ascending, shape (items,)."""
         return self._items[0]
 
-    @_Once
-    def modalities(self) -> NDArray[np.int64]:
-        """The items' modalities as codes, int64, shape (items,); see `modality_code`."""
-        return self._items[2]
-
-    @staticmethod
-    def modality_code(modality: Modality) -> int:
-        """What stands for a modality in ``modalities``."""
-        return _MODALITIES.index(modality)
-
     def of_modality(self, *modalities: Modality) -> NDArray[np.bool_]:
         """Which items have one of some modalities, bool, shape (items,)."""
 
         def compare() -> NDArray[np.bool_]:
             wanted = np.zeros(len(_MODALITIES), dtype=bool)
-            wanted[[self.modality_code(one) for one in modalities]] = True
-            return wanted[self.modalities]
+            wanted[[_MODALITIES.index(one) for one in modalities]] = True
+            return wanted[self._items[2]]
 
         return self.once(("modality", *sorted(modalities)), compare)
 
@@ -174,7 +164,7 @@ class Columns:
 
     @_Once
     def _items(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Item ids, their assets' ids and codes of their modalities."""
+        """Item ids, their assets' ids, and the places of their modalities in `_MODALITIES`."""
         codes = " ".join(f"WHEN '{one}' THEN {code}" for code, one in enumerate(_MODALITIES))
         # One string a column: a row each would take several times as long.
         (row,) = self.reader.select(

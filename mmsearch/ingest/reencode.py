@@ -25,7 +25,7 @@ from mmsearch.ingest.overlap import map_ahead
 from mmsearch.ingest.photo import PhotoWish
 from mmsearch.ingest.read import DecodePhoto
 from mmsearch.ingest.run import Progress, no_progress
-from mmsearch.items import Modality
+from mmsearch.items import Modality, middle
 from mmsearch.media.files import content_hash, read_bytes
 from mmsearch.media.video import frames_at
 
@@ -154,7 +154,7 @@ class _Reencoding:
     def _encode_frames(self, items: Sequence[ItemToEncode]) -> None:
         """Reads the frames of one video after the other again."""
         for asset, group in groupby(items, key=lambda item: item.asset_id):
-            frames = sorted(group, key=_middle)
+            frames = sorted(group, key=_seen_at)
             pictures = self._read_frames(frames[0].path, frames)
             try:
                 while batch := list(islice(pictures, COMMIT_CHANGES)):
@@ -167,7 +167,7 @@ class _Reencoding:
         transform: ImageTransform = self._encoder.transform
         images = frames_at(
             path,
-            [_middle(item) for item in items],
+            [_seen_at(item) for item in items],
             min_size=(transform.width, transform.height),
             max_megapixels=self._max_megapixels,
         )
@@ -188,7 +188,5 @@ class _Reencoding:
         self._progress(self._done, len(self._items))
 
 
-def _middle(item: ItemToEncode) -> float:
-    """The moment at which to see a frame again: its scene begins in a transition at times."""
-    start = item.start or 0.0
-    return start if item.end is None else (start + item.end) / 2
+def _seen_at(item: ItemToEncode) -> float:
+    return middle(item.start, item.end)

@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING
 
 from mmsearch.errors import NothingToIndexError
-from mmsearch.items import Modality
+from mmsearch.items import Modality, middle
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.settings import DEFAULT_MAX_MEGAPIXELS
 
@@ -53,11 +53,8 @@ def picture_of(
 
 
 def seen_at(modality: Modality, start: float, end: float | None) -> float:
-    """The second of a video that shows an item best, which is not always its first.
-
-    A scene begins in a transition at times, so its middle stands for it.
-    """
-    return (start + end) / 2 if modality is Modality.FRAME and end is not None else start
+    """The second of a video that shows an item: a scene's middle, or where it is said."""
+    return middle(start, end) if modality is Modality.FRAME else start
 
 
 def _moment(hit: Hit) -> float:

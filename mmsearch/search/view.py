@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.catalog.records import ItemRecord
 from mmsearch.errors import QueryError
-from mmsearch.items import Modality
+from mmsearch.items import Modality, middle
 from mmsearch.media.formats import MediaKind, kind_of
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ class View:
 
     @property
     def _moment(self) -> float:
-        """Seconds into the video; the middle of a scene, which begins in a transition at times."""
+        """Seconds into the video."""
         item = self.item
         if item.start is None:
             return _UNTIMED_SHARE * (item.info.duration or 0.0)
-        return item.start if item.end is None else (item.start + item.end) / 2
+        return middle(item.start, item.end)
 
 
 def view(reader: CatalogReader, item: int, *, around: int) -> View:

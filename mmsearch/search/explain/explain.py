@@ -13,7 +13,7 @@ from mmsearch.catalog.looks import Looks, looks_of
 from mmsearch.catalog.records import ItemRecord
 from mmsearch.errors import MediaError, QueryError
 from mmsearch.index import IndexDirectory, Snapshot
-from mmsearch.items import Hit, Modality
+from mmsearch.items import Hit, Modality, middle
 from mmsearch.media.files import changed_ns, content_hash, read_bytes
 from mmsearch.media.formats import MediaKind, kind_of
 from mmsearch.search.explain.explanation import Explanation, RegionMap, TermEvidence, WordEffect
@@ -138,11 +138,10 @@ def _look(
     item = int(ids[at])
     record = reader.items([item])[item]
 
-    medium = Medium.PICTURE if record.modality in Medium.PICTURE.modalities else Medium.TEXT
-    codes = [columns.modality_code(one) for one in medium.modalities]
-    others = columns.items[np.isin(columns.modalities, codes) & (columns.items != item)]
+    same_medium = columns.of_modality(*Medium.of(record.modality).modalities)
+    others = columns.items[same_medium & (columns.items != item)]
     _, sample = reader.embeddings(others[:: max(1, -(-len(others) // _SAMPLE))].tolist() or [item])
-    texts = int(np.isin(columns.modalities, _codes(snapshot, Medium.TEXT)).sum())
+    texts = int(columns.of_modality(*Medium.TEXT.modalities).sum())
     found = gains(columns, question.words, texts=texts)
     this = np.array([item])
     return _Looked(
@@ -157,10 +156,6 @@ def _look(
         words_gain=float(found.of(this)[0]),
         coverage=float(found.coverage_of(this)[0]),
     )
-
-
-def _codes(snapshot: Snapshot, medium: Medium) -> list[int]:
-    return [snapshot.columns.modality_code(one) for one in medium.modalities]
 
 
 def _terms(
@@ -287,9 +282,7 @@ def _picture(
     modality = Modality.IMAGE if kind_of(item.path.name) is MediaKind.PHOTO else item.modality
     if modality not in Medium.PICTURE.modalities:
         return None, None
-    start = item.start or 0.0
-    # The middle of a frame's scene, as when it is reranked.
-    time = start if item.end is None else (start + item.end) / 2
+    time = middle(item.start, item.end)
     try:
         if modality is Modality.IMAGE and _has_changed(item.path, looks):
             return None, "it has changed since it was indexed"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmsearch.errors import NothingToIndexError
-from mmsearch.items import Hit, Modality
+from mmsearch.items import Hit, Modality, middle
 from mmsearch.search.normalise import Medium
 from mmsearch.search.rerank.base import Asked, Candidate, Deadline, Reranker, medium_of
 from mmsearch.search.rerank.reorder import rerank
@@ -134,9 +134,7 @@ def _with_relevance_of_place(hits: Sequence[Hit]) -> list[Hit]:
 def _candidate(
     hit: Hit, origin: Hashable, max_megapixels: float, vector: NDArray[np.float16] | None
 ) -> Candidate:
-    start = hit.start or 0.0
-    # The middle of a frame's scene, which begins in a transition at times.
-    time = start if hit.end is None else (start + hit.end) / 2
+    time = middle(hit.start, hit.end)
     return Candidate(
         key=(origin, hit.item),
         modality=hit.modality,
