@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mmsearch.catalog.paths import decode_path
 from mmsearch.catalog.reader import CatalogReader
-from mmsearch.catalog.records import media_info
+from mmsearch.catalog.records import MEDIA_COLUMNS, media_info
 from mmsearch.errors import NotIndexedError
 from mmsearch.items import MediaInfo
 
@@ -45,9 +45,8 @@ def asset(reader: CatalogReader, number: int) -> AssetRecord:
         NotIndexedError: there is none.
     """
     rows = reader.select(
-        """
-        SELECT source_id, path, size, mtime_ns, content_hash, failure, width, height, captured_at,
-            latitude, longitude, camera, duration, language
+        f"""
+        SELECT source_id, path, size, mtime_ns, content_hash, failure, {", ".join(MEDIA_COLUMNS)}
         FROM asset WHERE id = ?
         """,
         (number,),

@@ -22,14 +22,19 @@ from mmsearch.catalog.file import (
     require_catalog,
 )
 from mmsearch.catalog.paths import decode_path, encode_path, resolve_source, under
-from mmsearch.catalog.records import STORED_DTYPE, ItemRecord, StoredEncoder, media_info
+from mmsearch.catalog.records import (
+    MEDIA_COLUMNS,
+    STORED_DTYPE,
+    ItemRecord,
+    StoredEncoder,
+    media_info,
+)
 from mmsearch.errors import StorageError
 from mmsearch.items import Failure, Modality
 
-_ITEM_COLUMNS = """
+_ITEM_COLUMNS = f"""
     item.id, item.asset_id, source.path, asset.path, item.modality, item.text,
-    item.start, item.end, asset.width, asset.height, asset.captured_at,
-    asset.latitude, asset.longitude, asset.camera, asset.duration, asset.language
+    item.start, item.end, {", ".join(f"asset.{column}" for column in MEDIA_COLUMNS)}
 """
 
 

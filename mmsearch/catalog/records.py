@@ -174,13 +174,21 @@ class ItemRecord:
     info: MediaInfo = field(default_factory=MediaInfo)
 
 
-def media_info(columns: Sequence[Any]) -> MediaInfo:
-    """What an asset tells about itself.
+MEDIA_COLUMNS = (
+    "width",
+    "height",
+    "captured_at",
+    "latitude",
+    "longitude",
+    "camera",
+    "duration",
+    "language",
+)
+"""The columns of an asset that say what it tells about itself."""
 
-    Args:
-        columns: its width, height, captured_at, latitude, longitude, camera, duration and
-            language, as the catalog's table has them.
-    """
+
+def media_info(columns: Sequence[Any]) -> MediaInfo:
+    """What an asset tells about itself, from its `MEDIA_COLUMNS`."""
     width, height, captured_at, latitude, longitude, camera, duration, language = columns
     return MediaInfo(
         width=width,

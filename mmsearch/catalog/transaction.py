@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,15 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from mmsearch.catalog.paths import as_text, relative_to_index
-from mmsearch.catalog.records import STORED_DTYPE, FileState, NewItem, Origin, Source
+from mmsearch.catalog.records import (
+    MEDIA_COLUMNS,
+    STORED_DTYPE,
+    FileState,
+    NewItem,
+    Origin,
+    Source,
+    media_info,
+)
 from mmsearch.catalog.schema import (
     AssetRow,
     CaptionFileRow,
@@ -119,7 +126,8 @@ class Transaction:
             )
             for row, vector in rows
         ]
-        info = _media_info_of(self._session.get_one(AssetRow, like))
+        told = [getattr(AssetRow, column) for column in MEDIA_COLUMNS]
+        info = media_info(self._session.execute(select(*told).where(AssetRow.id == like)).one())
         looks = select(FingerprintRow.data).where(FingerprintRow.asset_id == like)
         fingerprint = self._session.scalars(looks).one_or_none()
         return self.put_asset(source_id, file, info, items, fingerprint=fingerprint)
@@ -329,16 +337,3 @@ def _info_columns(info: MediaInfo) -> dict[str, Any]:
         "duration": info.duration,
         "language": info.language,
     }
-
-
-def _media_info_of(row: AssetRow) -> MediaInfo:
-    return MediaInfo(
-        width=row.width,
-        height=row.height,
-        captured_at=None if row.captured_at is None else datetime.fromisoformat(row.captured_at),
-        latitude=row.latitude,
-        longitude=row.longitude,
-        camera=row.camera,
-        duration=row.duration,
-        language=row.language,
-    )
