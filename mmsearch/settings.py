@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmsearch.errors import SettingsError
+from mmsearch.paths import in_home
 
 CONFIG_NAME = "mmsearch.toml"
 DEFAULT_MAX_MEGAPIXELS = 200.0
@@ -74,7 +75,7 @@ class Settings:
         unless a folder of that name holds an index; everything else is a path.
         """
         given = self.index if name_or_path is None else name_or_path
-        path = Path(os.path.expanduser(given))  # noqa: PTH111 - "~draft" need not be a user's home
+        path = in_home(given)
         is_name = isinstance(given, str) and _BARE_NAME.fullmatch(given)
         if is_name and not os.path.exists(path / "catalog.sqlite"):  # noqa: PTH110 - never raises
             return self.data_dir / given
@@ -174,7 +175,7 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
     if not isinstance(value, str) or not value:
         raise SettingsError(f"{origin} must be a text, not {value!r}.")
     if name in _FOLDERS:
-        return Path(os.path.expanduser(value)).absolute()  # noqa: PTH111
+        return in_home(value).absolute()
     if name == "device" and value not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"{origin} must be auto, cpu or cuda, not {value!r}.")
     if name == "pictures" and value not in ("auto", "kitty", "iterm2", "sixel", "blocks"):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.errors import QueryError
+from mmsearch.paths import absolute
 
 
 def folders_matching(reader: CatalogReader, folder: Path) -> list[tuple[int, str]]:
@@ -18,14 +18,14 @@ def folders_matching(reader: CatalogReader, folder: Path) -> list[tuple[int, str
     Raises:
         QueryError: nothing indexed matches.
     """
-    absolute = Path(os.path.abspath(folder))  # noqa: PTH100 - resolves ".." without the disk
+    on_disk = absolute(folder)
     sources = reader.sources()
     matches: list[tuple[int, str]] = []
     for source, root in sources.items():
-        if root.is_relative_to(absolute):
+        if root.is_relative_to(on_disk):
             matches.append((source, ""))
-        elif absolute.is_relative_to(root):
-            inside = absolute.relative_to(root).as_posix()
+        elif on_disk.is_relative_to(root):
+            inside = on_disk.relative_to(root).as_posix()
             if reader.has_assets_under(source, inside):
                 matches.append((source, inside))
     if not matches and folder.parts and not folder.is_absolute():

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.errors import NotIndexedError
+from mmsearch.paths import absolute, in_home
 
 _NUMBER = re.compile(r"#(\d{1,18})")
 
@@ -35,7 +35,7 @@ def resolve_items(reader: CatalogReader, name: str) -> list[int]:
                 "`mmsearch query --json` shows the numbers of items."
             )
         return [item]
-    items = _of_file(reader, Path(os.path.expanduser(name)))  # noqa: PTH111 - "~draft.jpg"
+    items = _of_file(reader, in_home(name))
     if not items:
         raise NotIndexedError(
             f"Nothing is indexed of {name}; name a file that is in the index, by its path, "
@@ -45,11 +45,11 @@ def resolve_items(reader: CatalogReader, name: str) -> list[int]:
 
 
 def _of_file(reader: CatalogReader, path: Path) -> list[int]:
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolves ".." without the disk
+    on_disk = absolute(path)
     sources = reader.sources()
     for source, root in sources.items():
-        if absolute.is_relative_to(root) and (
-            items := reader.items_of_file(source, absolute.relative_to(root).as_posix())
+        if on_disk.is_relative_to(root) and (
+            items := reader.items_of_file(source, on_disk.relative_to(root).as_posix())
         ):
             return items
     if path.is_absolute() or ".." in path.parts:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 from mmsearch.media.formats import MediaKind, kind_of
+from mmsearch.paths import absolute, in_home
 
 
 def picture_at(name: str) -> Path | None:
@@ -17,14 +17,14 @@ def picture_at(name: str) -> Path | None:
     if not name or name.isspace():
         return None
     try:
-        path = Path(os.path.expanduser(name))  # noqa: PTH111 - a file may be called "~draft.jpg"
+        path = in_home(name)
         if not path.is_file():
             return None
     except (OSError, ValueError):  # too long, or a NUL in it
         return None
     kind = kind_of(path.name)
     if kind is MediaKind.PHOTO or (kind is None and Path(name).name != name):
-        return Path(os.path.abspath(path))  # noqa: PTH100 - a link is the user's name for it
+        return absolute(path)
     return None
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from math import inf, isfinite, nextafter
-from pathlib import Path
 from typing import Literal
 
 from mmsearch.items import Modality
+from mmsearch.paths import in_home
 from mmsearch.search.language.conditions import (
     Condition,
     Has,
@@ -60,7 +59,7 @@ def _modalities(value: str) -> frozenset[Modality]:
 def _folder(value: str) -> Condition:
     if "\0" in value:
         raise RefusedError("takes a folder")
-    return InFolder(Path(os.path.expanduser(value)))  # noqa: PTH111 - "~draft" may be a folder
+    return InFolder(in_home(value))
 
 
 _DATE = re.compile(r"(\d{4})(?:[-/.](\d{1,2})(?:[-/.](\d{1,2})(?:T(\d{1,2}):(\d{2}))?)?)?")

@@ -8,7 +8,6 @@ log-odds of yes. They run through transformers.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from mmsearch.encoders import hub
 from mmsearch.encoders.base import Device, ImageTransform, Pixels
 from mmsearch.encoders.device import Placement, place
 from mmsearch.errors import UnknownEncoderError, WeightsError
+from mmsearch.paths import absolute, in_home
 from mmsearch.search.rerank.base import Scores
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class ImageTextMatching:
         """
         if spec.startswith(_HUB_PREFIX):
             return cls(_fetch(spec.removeprefix(_HUB_PREFIX)), place(device))
-        folder = Path(os.path.abspath(os.path.expanduser(spec)))  # noqa: PTH100, PTH111
+        folder = absolute(in_home(spec))
         if not folder.is_dir():
             raise UnknownEncoderError(
                 f"There is no folder {folder}; use `itm:hf-hub:OWNER/NAME` or `itm:FOLDER`."
