@@ -17,7 +17,7 @@ import numpy as np
 from mmsearch.catalog.columns import Columns
 from mmsearch.errors import QueryError
 from mmsearch.search.reference import resolve_items
-from mmsearch.search.sought import Direction, Sought, direction_of
+from mmsearch.search.sought import Sought, direction_of
 
 MORE = 0.5
 """What the mean of liked items counts beside a query of length 1."""
@@ -61,7 +61,7 @@ def with_feedback(sought: Sought, feedback: Feedback, columns: Columns) -> Sough
             "There is nothing to find less of: add a query, or an item to find more of."
         )
     more, less = _items(feedback.more, columns), _items(feedback.less, columns)
-    length = _length(sought.wanted) if sought.wanted else 1.0
+    length = sought.length
     share = MORE if sought.wanted else 1.0  # alone, what is liked is the query
     return replace(
         sought,
@@ -77,11 +77,6 @@ def with_feedback(sought: Sought, feedback: Feedback, columns: Columns) -> Sough
 def _items(names: Iterable[str], columns: Columns) -> list[list[int]]:
     """The items of each name."""
     return [resolve_items(columns.reader, name) for name in dict.fromkeys(names)]
-
-
-def _length(directions: Sequence[Direction]) -> float:
-    """The length of the weighted sum of directions."""
-    return float(np.linalg.norm(np.sum([one.weight * one.vector for one in directions], axis=0)))
 
 
 def _items_of_same_files(named: Iterable[Sequence[int]], columns: Columns) -> list[int]:

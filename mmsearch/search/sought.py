@@ -78,6 +78,11 @@ class Sought:
         return max(Medium, key=weights.__getitem__)
 
     @property
+    def length(self) -> float:
+        """The length of what is wanted before it is brought to unit length; 1 for nothing."""
+        return _length([(one.weight, one) for one in self.wanted]) if self.wanted else 1.0
+
+    @property
     def vector(self) -> NDArray[np.float32] | None:
         """What is wanted in one, float32, shape (dim,), unit length; None for nothing."""
         return _sum([(one.weight, one) for one in self.wanted]) if self.wanted else None
@@ -103,11 +108,10 @@ class Sought:
 
     def _coefficients(self) -> list[tuple[float, Direction]]:
         """What directions count in ``pull``, where what is wanted has length 1."""
-        towards = [(one.weight, one) for one in self.wanted]
-        length = _length(towards) if towards else 1.0
+        length = self.length
         share = CONTRAST / max(1, len(self.unwanted)) ** 0.5
         return [
-            *((weight / length, one) for weight, one in towards),
+            *((one.weight / length, one) for one in self.wanted),
             *((-share * one.weight, one) for one in self.unwanted),
         ]
 
