@@ -159,6 +159,21 @@ def serve(path: Path, workers: int, stack: ExitStack) -> tuple[psutil.Process, i
     return process, int(found[1])
 
 
+async def ask_and_look(
+    port: int, clients: int, seconds: float, processes: list[psutil.Process]
+) -> tuple[Load, list[int]]:
+    """The same, and the processes' memory at the beginning and at each quarter."""
+    memories = [memory(processes)]
+
+    async def look() -> None:
+        for _ in range(3):
+            await asyncio.sleep(seconds / 4)
+            memories.append(memory(processes))
+
+    load, _ = await asyncio.gather(ask(port, clients, seconds, seed=3), look())
+    return load, [*memories, memory(processes)]
+
+
 def memory(processes: list[psutil.Process]) -> int:
     """Bytes of memory that processes have to themselves, and their shares of the rest."""
     return sum(one.memory_full_info().pss for one in processes)
@@ -185,15 +200,15 @@ def main() -> None:
         asyncio.run(ask(port, given.clients, given.seconds / 6, seed=1))  # warms up
         alone = asyncio.run(ask(port, 1, given.seconds / 4, seed=2))
         processes = [process, *process.children()]
-        before, busy = memory(processes), cpu_seconds(processes)
-        many = asyncio.run(ask(port, given.clients, given.seconds, seed=3))
+        busy = cpu_seconds(processes)
+        many, memories = asyncio.run(ask_and_look(port, given.clients, given.seconds, processes))
         busy = cpu_seconds(processes) - busy
-        after = memory(processes)
     rows = [alone.row("1"), many.row(str(given.clients))]
     print(markdown(("clients", "answers/s", "p50 ms", "p99 ms", "errors"), rows))
     print(f"{many.rate / alone.rate:.1f} times as many answers as one request at a time")
     print(f"{1000 * busy / len(many.milliseconds):.1f} ms of processor time an answer")
-    print(f"memory {before / 1e6:.0f} MB after warming up, {after / 1e6:.0f} MB at the end")
+    grown = ", ".join(f"{one / 1e6:.0f}" for one in memories)
+    print(f"memory in MB, after warming up and at each quarter: {grown}")
 
 
 if __name__ == "__main__":

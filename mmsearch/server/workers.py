@@ -1,6 +1,6 @@
 """Worker processes that answer searches, so that these use more than one core.
 
-Python runs one thread at a time, and half of a search is Python. Each worker opens the indexes
+Python runs one thread at a time, and much of a search is Python. Each worker opens the indexes
 itself and sees every commit as any reader does; the files of the vectors are mapped, and so in
 memory once. All else stays in the server's own process.
 """
