@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mmsearch.cli.output import printable, short_path, show, table
-from mmsearch.results.wording import moment, percent, shortened
+from mmsearch.results.wording import excerpt, moment, percent
 
 if TYPE_CHECKING:
     from mmsearch.items import Hit
@@ -15,8 +15,13 @@ SHOWN_OTHERS = 3
 SHOWN_TEXT = 100  # characters of what was written or said
 
 
-def show_hits(hits: Sequence[Hit]) -> None:
-    """Prints a table, a file with its other items under it."""
+def show_hits(hits: Sequence[Hit], query: str) -> None:
+    """Prints a table, a file with its other items under it.
+
+    Args:
+        hits: best first.
+        query: as it was typed; of long texts, what has its words is shown.
+    """
     reranked = any(hit.reranked is not None for hit in hits)
     rows = [("relevance", *(["reranked"] if reranked else []), "taken", "hit")]
     for hit in hits:
@@ -25,10 +30,10 @@ def show_hits(hits: Sequence[Hit]) -> None:
                 percent(hit.relevance),
                 *([score(hit.reranked)] if reranked else []),
                 taken(hit) or "-",
-                " ".join([short_path(hit.path), *place_in_asset(hit)]),
+                " ".join([short_path(hit.path), *place_in_asset(hit, query)]),
             )
         )
-        rows.extend((*[""] * (len(rows[0]) - 1), f"  {line}") for line in others(hit))
+        rows.extend((*[""] * (len(rows[0]) - 1), f"  {line}") for line in others(hit, query))
     for line in table(rows, right=range(len(rows[0]) - 2)):
         show(line)
 
@@ -43,19 +48,19 @@ def score(value: float | None) -> str:
     return "-" if value is None else f"{round(value, 3) + 0.0:.3f}"
 
 
-def others(hit: Hit) -> Iterator[str]:
+def others(hit: Hit, query: str) -> Iterator[str]:
     """The other items of the asset, a line each, and how many copies there are of it."""
     for other in hit.others[:SHOWN_OTHERS]:
-        yield " ".join([*place_in_asset(other)] or [other.modality.value])
+        yield " ".join([*place_in_asset(other, query)] or [other.modality.value])
     if len(hit.others) > SHOWN_OTHERS:
         yield f"and {len(hit.others) - SHOWN_OTHERS} more"
     if hit.copies:
         yield f"and {len(hit.copies)} {'copy' if len(hit.copies) == 1 else 'copies'}"
 
 
-def place_in_asset(hit: Hit) -> Iterator[str]:
+def place_in_asset(hit: Hit, query: str) -> Iterator[str]:
     """When, and in which words."""
     if (when := moment(hit.start, hit.end)) is not None:
         yield when
     if hit.text is not None:
-        yield f'"{shortened(printable(" ".join(hit.text.split())), SHOWN_TEXT)}"'
+        yield f'"{excerpt(printable(" ".join(hit.text.split())), SHOWN_TEXT, query)}"'

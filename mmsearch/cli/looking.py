@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mmsearch.settings import Settings
 
 
-def show_hits_with_pictures(hits: Sequence[Hit], settings: Settings) -> None:
+def show_hits_with_pictures(hits: Sequence[Hit], settings: Settings, query: str) -> None:
     """Prints hits with their pictures; without them, and a notice, where none can be shown."""
     from mmsearch.cli.pictures.choose import choose
     from mmsearch.cli.pictures.rows import show_with_pictures
@@ -27,9 +27,9 @@ def show_hits_with_pictures(hits: Sequence[Hit], settings: Settings) -> None:
     drawing = choose(sys.stdout, settings.pictures)
     if drawing is None:
         note("No pictures: standard output is no terminal that could show them.")
-        show_hits(hits)
+        show_hits(hits, query)
     else:
-        show_with_pictures(hits, drawing, max_megapixels=settings.max_megapixels)
+        show_with_pictures(hits, query, drawing, max_megapixels=settings.max_megapixels)
 
 
 def open_numbered(hits: Sequence[Hit], number: int) -> None:

@@ -195,9 +195,9 @@ def query(
         write_paths([hit.path for hit in shown], end=b"\0" if null else b"\n")
     elif shown:
         if pictures:
-            show_hits_with_pictures(shown, settings)
+            show_hits_with_pictures(shown, settings, text or "")
         else:
-            show_hits(shown)
+            show_hits(shown, text or "")
     if not json:
         _tell_ending(len(shown), found.hidden)
     if html is not None:

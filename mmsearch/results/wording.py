@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_LEAST_WORD = 3  # letters; shorter ones (a, of, 的) are nearly everywhere
+
 
 def clock(seconds: float) -> str:
     """A moment in timed media as players show it, for instance ``12:04`` or ``1:02:03``."""
@@ -38,3 +42,33 @@ def shortened(text: str, length: int) -> str:
     """
     line = " ".join(text.split())
     return f"{line[: length - 1]}…" if len(line) > length else line
+
+
+def excerpt(text: str, length: int, query: str) -> str:
+    """The part of a text that has most words of a query, on one line; else its beginning.
+
+    Args:
+        text: with white space of any kind.
+        length: characters at most, ellipses included.
+        query: as it was typed.
+    """
+    line = " ".join(text.split())
+    wanted = {word for word in _words(query) if len(word) >= _LEAST_WORD}
+    if len(line) <= length or not wanted:
+        return shortened(line, length)
+    found = [(m.start(), m.end(), m[0].casefold()) for m in re.finditer(r"\w+", line)]
+    hits = [one for one in found if one[2] in wanted]
+
+    def words_from(start: int) -> int:
+        return len({word for at, end, word in hits if at >= start and end < start + length - 1})
+
+    # A part begins some words before the first that is wanted; the first of equals counts.
+    lead = length // 4
+    starts = [next(at for at, end, _ in found if at >= hit - lead) for hit, _, _ in hits]
+    start = max([0, *starts], key=words_from, default=0)
+    part = shortened(line[start:], length - 1)
+    return f"…{part}" if start else shortened(line, length)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.casefold())

@@ -25,11 +25,14 @@ _GAP = 2
 _LEAST_TEXT = 16  # columns
 
 
-def show_with_pictures(hits: Sequence[Hit], drawing: Drawing, *, max_megapixels: float) -> None:
+def show_with_pictures(
+    hits: Sequence[Hit], query: str, drawing: Drawing, *, max_megapixels: float
+) -> None:
     """Prints hits, each as soon as its picture is made.
 
     Args:
         hits: best first.
+        query: as it was typed; of long texts, what has its words is shown.
         drawing: how this terminal is drawn on.
         max_megapixels: larger pictures are not opened.
     """
@@ -47,7 +50,7 @@ def show_with_pictures(hits: Sequence[Hit], drawing: Drawing, *, max_megapixels:
             why_not = f"no picture: {printable(str(error))}"
         lines = [
             line
-            for text in (*_about(hit), *([why_not] if why_not else []))
+            for text in (*_about(hit, query), *([why_not] if why_not else []))
             for line in wrapped(text, max(_LEAST_TEXT, width - indent - 1))
         ]
         # In one piece, so that nothing is left half drawn when it is interrupted.
@@ -82,11 +85,11 @@ def _beside(drawn: str, rows: int, lines: Sequence[str], indent: int) -> str:
     return room + picture + text + "\n" * (height + 1 - len(lines))
 
 
-def _about(hit: Hit) -> Iterator[str]:
+def _about(hit: Hit, query: str) -> Iterator[str]:
     """What is said of a hit, a paragraph each."""
     reranked = None if hit.reranked is None else listing.score(hit.reranked)
     figures = (percent(hit.relevance), reranked, listing.taken(hit))
     yield "  ".join(filter(None, figures))
     yield short_path(hit.path)
-    yield from listing.place_in_asset(hit)
-    yield from listing.others(hit)
+    yield from listing.place_in_asset(hit, query)
+    yield from listing.others(hit, query)

@@ -35,7 +35,7 @@ def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, t
 
     def show(*hits: Hit, row: int = 0) -> Screen:
         drawing = Drawing("hashes", hashes, Cell(10, 20))
-        show_with_pictures(hits, drawing, max_megapixels=200)
+        show_with_pictures(hits, "", drawing, max_megapixels=200)
         screen = Screen(COLUMNS, ROWS, row=row)
         screen.write(capsys.readouterr().out)
         return screen
