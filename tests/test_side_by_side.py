@@ -18,7 +18,7 @@ def answers(index: mmsearch.Index) -> list[tuple[str, float]]:
 
 def test_searches_run_side_by_side(index: mmsearch.Index, photos: Path) -> None:
     index.add(photos)
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=60)
 
     def search() -> int:
         with index.snapshot() as snapshot:

@@ -17,7 +17,7 @@ from mmsearch.server.fetch import fetched, is_public
 from mmsearch.server.options import ServerOptions
 from mmsearch.server.refusal import Refusal
 
-ON = ServerOptions(fetch_urls=True, timeout=5, max_upload_bytes=10_000)
+ON = ServerOptions(fetch_urls=True, timeout=60, max_upload_bytes=10_000)
 
 
 class Site(BaseHTTPRequestHandler):

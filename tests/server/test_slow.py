@@ -27,7 +27,7 @@ def test_no_more_than_a_few_run_and_no_more_than_some_wait() -> None:
         with turn:
             running += 1
             most = max(most, running)
-        together.wait(20)  # so many do run at the same time
+        together.wait(60)  # so many do run at the same time
         with turn:
             running -= 1
 
@@ -61,7 +61,7 @@ def test_searches_go_on_beside_a_flood_of_what_is_slow(
 
     def slow(*_: Any, **__: Any) -> Any:
         began.set()
-        assert go_on.wait(30)
+        assert go_on.wait(120)  # longer than a search may take
         raise QueryError("That took long.")
 
     monkeypatch.setattr(mmsearch.Index, "explain", slow)
@@ -75,8 +75,8 @@ def test_searches_go_on_beside_a_flood_of_what_is_slow(
     with calling(photo_index, threads=2) as client, ThreadPoolExecutor(8) as pool:
         flood: list[Future[Any]] = [pool.submit(client.get, f"{BASE}/{path}") for _ in range(6)]
         try:
-            assert began.wait(30)
-            assert search_within(client, 20)
+            assert began.wait(60)
+            assert search_within(client, 60)
         finally:
             go_on.set()
         assert {one.result().status_code for one in flood} == {400}

@@ -31,7 +31,7 @@ class Slow(TinyEncoder):
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         self.batches.append(list(texts))
         self.began.set()
-        assert self.go_on.wait(30)
+        assert self.go_on.wait(60)
         if "fails" in texts:
             raise RuntimeError("the encoder broke")
         return super().encode_texts(texts)
@@ -42,12 +42,12 @@ def ask(texts: Sequence[Sequence[str]]) -> tuple[Slow, list[Embeddings | BaseExc
     encoder, together = Slow(), TextsTogether()
     with ThreadPoolExecutor(len(texts)) as pool:
         asked = [pool.submit(together.encode, encoder, texts[0])]
-        assert encoder.began.wait(30)
+        assert encoder.began.wait(60)
         asked += [pool.submit(together.encode, encoder, one) for one in texts[1:]]
         while len(together._waiting) < len(texts) - 1:
             threading.Event().wait(0.005)
         encoder.go_on.set()
-        return encoder, [one.exception(30) or one.result() for one in asked]
+        return encoder, [one.exception(60) or one.result() for one in asked]
 
 
 def test_what_comes_meanwhile_is_the_next_batch() -> None:
