@@ -62,8 +62,10 @@ class JobQueue:
             Refusal: too many wait, or the server ends.
         """
         with self._changed:
+            self._waiting = deque(one for one in self._waiting if not one.is_over)
             if self.is_ending or len(self._waiting) >= MOST_WAITING:
                 raise Refusal(503, "BusyError", "Too many jobs wait already; try again later.")
+            self._forget_oldest()
             self._jobs[job.id] = job
             self._waiting.append(job)
             self._changed.notify_all()
@@ -113,7 +115,10 @@ class JobQueue:
         """Keeps the newest of those that are over, and none that a watch found nothing to do."""
         with self._changed:
             if ended.trigger is Trigger.WATCH and ended.state is JobState.DONE and not ended.total:
-                del self._jobs[ended.id]
-            over = [job for job in self._jobs.values() if job.is_over]
-            for job in over[: max(0, len(over) - _KEPT)]:
-                del self._jobs[job.id]
+                self._jobs.pop(ended.id, None)
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        over = [job for job in self._jobs.values() if job.is_over]
+        for job in over[: max(0, len(over) - _KEPT)]:
+            del self._jobs[job.id]

@@ -19,7 +19,7 @@ from mmsearch.ingest.run import Progress
 from mmsearch.items import IndexReport
 from mmsearch.server.app import create_app
 from mmsearch.server.job import Job, JobState
-from mmsearch.server.jobqueue import JobQueue
+from mmsearch.server.jobqueue import MOST_WAITING, JobQueue
 from mmsearch.server.options import ServerOptions
 from mmsearch.testing import TinyEncoder, make_photo
 from tests.server.live import serving
@@ -236,7 +236,7 @@ def test_a_server_that_ends_lets_go_of_those_who_listen(tmp_path: Path) -> None:
                 listener.start()
                 until(lambda: client.get(f"/jobs/{job}").json()["waits_for"] is not None)
                 app.state.server.jobs.end()
-                listener.join(20)
+                listener.join(60)
                 assert not listener.is_alive()
                 assert told
 
@@ -263,10 +263,23 @@ def test_jobs_run_one_at_a_time_in_the_order_they_came() -> None:
 
     queue.start()
     jobs = [queue.put(Job("photos", work(number))) for number in range(10)]
-    assert all(job.wait(20) for job in jobs)
+    assert all(job.wait(60) for job in jobs)
     assert order == list(range(10))
     assert {job.state for job in jobs} == {JobState.DONE}
-    queue.close(10)
+    queue.close(60)
+
+
+def test_jobs_that_were_cancelled_keep_no_places() -> None:
+    queue = JobQueue()  # that does not run yet
+    first = queue.put(Job("photos", lambda progress: report()))
+    for _ in range(3 * MOST_WAITING):
+        queue.put(Job("photos", lambda progress: report())).cancel()
+    assert len(queue.jobs("photos")) <= 2 * MOST_WAITING
+    assert queue.job("photos", first.id) is first
+    queue.start()
+    assert first.wait(60)
+    queue.close(60)
+    assert first.state is JobState.DONE
 
 
 def test_an_index_that_is_written_to_elsewhere_keeps_no_other_waiting() -> None:
@@ -281,12 +294,12 @@ def test_an_index_that_is_written_to_elsewhere_keeps_no_other_waiting() -> None:
     queue.start()
     first = queue.put(Job("one", locked))
     second = queue.put(Job("two", lambda progress: report(2)))
-    assert second.wait(20)
+    assert second.wait(60)
     assert not first.is_over
     free.set()
-    assert first.wait(20)
+    assert first.wait(60)
     assert first.report == report(1)
-    queue.close(10)
+    queue.close(60)
 
 
 def test_a_bug_in_a_job_is_not_told_to_callers(caplog: pytest.LogCaptureFixture) -> None:
@@ -297,9 +310,9 @@ def test_a_bug_in_a_job_is_not_told_to_callers(caplog: pytest.LogCaptureFixture)
         raise ZeroDivisionError("a secret path")
 
     job = queue.put(Job("photos", broken))
-    assert job.wait(20)
+    assert job.wait(60)
     assert job.state is JobState.FAILED
     assert "secret" not in json.dumps(job.as_json())
     after = queue.put(Job("photos", lambda progress: report()))
-    assert after.wait(20)
-    queue.close(10)
+    assert after.wait(60)
+    queue.close(60)
