@@ -132,6 +132,11 @@ def answer_of(error: errors.MmsearchError) -> Response:
     return error_answer(status, type(error).__name__, message, where=where)
 
 
+def sentence(detail: str) -> str:
+    """What an exception of the framework says; only some of them end with a period."""
+    return f"{detail.rstrip('.')}."
+
+
 def first_of(error: RequestValidationError) -> str:
     """What is wrong with a request, and where in it."""
     first = error.errors()[0]
@@ -155,7 +160,7 @@ def add_error_handlers(app: FastAPI) -> None:
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         return error_answer(
-            error.status_code, "HTTPError", f"{error.detail}.", headers=error.headers
+            error.status_code, "HTTPError", sentence(error.detail), headers=error.headers
         )
 
     async def refusal(request: Request, error: Exception) -> Response:

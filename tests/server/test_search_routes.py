@@ -215,3 +215,15 @@ def test_what_another_process_commits_is_found_at_once(
         after = client.get(f"{BASE}/search", params={"q": "purple", "k": 1}).json()
     assert after["generation"] > before["generation"]
     assert names(after) == ["plum.png"]
+
+
+def test_a_body_that_the_framework_refuses_is_told_in_a_sentence(client: TestClient) -> None:
+    upload = f"{BASE}/search/upload"
+    answer = client.post(upload, content=b"x", headers={"Content-Type": "multipart/form-data"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "Missing boundary in multipart."
+    answer = client.post(
+        f"{BASE}/search", content=b"{", headers={"Content-Type": "application/json"}
+    )
+    assert answer.status_code == 422
+    assert "no JSON" in answer.json()["error"]["message"]

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from mmsearch.errors import MmsearchError
-from mmsearch.server.errors import first_of, status_of
+from mmsearch.server.errors import first_of, sentence, status_of
 from mmsearch.server.refusal import Refusal
 
 
@@ -37,7 +37,7 @@ def route_with_errors(answer: Callable[[Exception, int, str], Response]) -> type
                 except Refusal as error:
                     return answer(error, error.status, error.message)
                 except HTTPException as error:
-                    return answer(error, error.status_code, f"{error.detail}.")
+                    return answer(error, error.status_code, sentence(error.detail))
                 except RequestValidationError as error:
                     return answer(error, 400, first_of(error))
 
