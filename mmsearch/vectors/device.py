@@ -1,4 +1,4 @@
-"""FAISS on a GPU, where one is there: training and searching with many queries at once."""
+"""What FAISS computes: k-means and exact search with many queries, on a GPU where one is there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_ITERATIONS = 8  # of k-means: more move centroids, but no longer what is found
 
 _log = logging.getLogger(__name__)
 
@@ -81,9 +83,6 @@ def centroids_of(vectors: NDArray[np.float32], count: int) -> NDArray[np.float32
         except RuntimeError as error:
             _fall_back(error)
     return train(gpu=False)
-
-
-_ITERATIONS = 8  # of k-means: more move centroids, but no longer what is found
 
 
 @cache

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mmsearch.vectors.clusters import MAGIC, SUFFIX, Clusters, Quantiser
 from mmsearch.vectors.device import centroids_of, nearest
-from mmsearch.vectors.files import ArraysFile, sync
+from mmsearch.vectors.files import ArraysFile, sync, undone_on_failure
 from mmsearch.vectors.halves import as_float32
 from mmsearch.vectors.rows import Rows
 
@@ -97,18 +97,17 @@ def write_clusters(
     Raises:
         OSError: the file could not be written.
     """
-    count, kept = rows.saved, len(quantiser.low)
     name = secrets.token_hex(6)
     with tempfile.TemporaryFile(dir=folder) as scratch:
-        of_row = np.empty(count, np.int32)
+        of_row = np.empty(rows.saved, np.int32)
         for at, block in _blocks(rows):
             projected = quantiser.project(block)
             _, found = nearest(projected, centroids, 1, euclidean=True)
             of_row[at : at + len(block)] = found[:, 0]
             scratch.write(quantiser.encode(projected).data)
-            progress(at + len(block), count)
+            progress(at + len(block), rows.saved)
         scratch.flush()
-        codes = np.memmap(scratch, np.uint8, "r", shape=(count, kept))
+        codes = np.memmap(scratch, np.uint8, "r", shape=(rows.saved, len(quantiser.low)))
         order = np.argsort(of_row, kind="stable")
         sizes = np.bincount(of_row, minlength=len(centroids))
         arrays: dict[str, NDArray[Any]] = {
@@ -120,26 +119,32 @@ def write_clusters(
             "starts": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
             "places": order.astype(np.int32),
         }
-        shapes = {key: (array.dtype.str, array.shape) for key, array in arrays.items()}
-        shapes["codes"] = ("|u1", (count, kept))
-        facts = {"rows": count, "trained": trained}
-        beginning, offsets = ArraysFile.layout(MAGIC, facts, shapes)
-        path = folder / f"{name}{SUFFIX}"
-        try:
-            with path.open("xb") as file:
-                file.write(beginning)
-                for key, array in arrays.items():
-                    file.seek(offsets[key])
-                    file.write(np.ascontiguousarray(array).data)
-                file.seek(offsets["codes"])
-                for at in range(0, count, _BLOCK):
-                    file.write(np.ascontiguousarray(codes[order[at : at + _BLOCK]]).data)
-                sync(file)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+        facts = {"rows": rows.saved, "trained": trained}
+        _write(folder / f"{name}{SUFFIX}", facts, arrays, codes, order)
         del codes
     return Clusters(folder, name)
+
+
+def _write(
+    path: Path,
+    facts: dict[str, int],
+    arrays: dict[str, NDArray[Any]],
+    codes: NDArray[np.uint8],
+    order: NDArray[np.int64],
+) -> None:
+    """Writes arrays, and codes in an order, to a new file; it is on the disk then, or gone."""
+    shapes = {key: (array.dtype.str, array.shape) for key, array in arrays.items()}
+    shapes["codes"] = ("|u1", codes.shape)
+    beginning, offsets = ArraysFile.layout(MAGIC, facts, shapes)
+    with undone_on_failure(path), path.open("xb") as file:
+        file.write(beginning)
+        for key, array in arrays.items():
+            file.seek(offsets[key])
+            file.write(np.ascontiguousarray(array).data)
+        file.seek(offsets["codes"])
+        for at in range(0, len(codes), _BLOCK):
+            file.write(np.ascontiguousarray(codes[order[at : at + _BLOCK]]).data)
+        sync(file)
 
 
 def _blocks(rows: Rows) -> Iterator[tuple[int, NDArray[np.float32]]]:
