@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmsearch.errors import TrainingError
 from mmsearch.evaluation.datasets import CaptionedPhotos, read_captioned_photos
 from mmsearch.index import IndexDirectory
+from mmsearch.ingest.identity import known_identity
+from mmsearch.paths import StrPath
 from mmsearch.settings import load_settings
 from mmsearch.training.adapt import train as training
 from mmsearch.training.adapt.dataset import captioned_photos_of_index
@@ -18,8 +20,6 @@ from mmsearch.training.features import Progress
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import Device, DualEncoder, EncoderIdentity
-
-StrPath = str | os.PathLike[str]
 
 
 def train(
@@ -104,17 +104,13 @@ def _of_files(images: StrPath, captions: StrPath, split: StrPath | None) -> Capt
 
 def _of_index(path: Path) -> tuple[CaptionedPhotos, str, EncoderIdentity]:
     """Photos and captions of an index, where it is in words, and its encoder."""
-    from mmsearch.encoders.base import EncoderIdentity, ImageTransform
-
     directory = IndexDirectory(path)
     try:
         dataset = captioned_photos_of_index(directory)
         with directory.reading() as reader:
-            stored = reader.encoder()
+            own = known_identity(reader.encoder())
     finally:
         directory.close()
-    transform: dict[str, Any] = dict(stored.transform)
-    own = EncoderIdentity(stored.spec, stored.name, stored.revision, ImageTransform(**transform))
     return dataset, f"the index `{path}`", own
 
 
