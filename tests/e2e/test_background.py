@@ -154,10 +154,14 @@ def test_stop_ends_it(run: Run, server: dict[str, Any]) -> None:
     assert b"No server runs" in run("stop").stderr
 
 
-def test_one_that_cannot_start_says_why(run: Run, server: dict[str, Any]) -> None:
+def test_one_that_cannot_start_says_why_and_leaves_the_other_its_log(
+    run: Run, home: Path, server: dict[str, Any]
+) -> None:
     port = server["url"].rstrip("/").rpartition(":")[2]
     second = run("serve", "--background", "--port", port, check=False)
 
     assert second.returncode == 1
     assert b"Nothing can listen" in second.stderr
     assert len(second.stderr.splitlines()) == 1
+    log = (home / "cache" / "serve.log").read_text()
+    assert server["url"] in log
