@@ -12,7 +12,7 @@ export function found(list, state) {
   const noun = isStart(state) ? "file" : "hit";
   return list.isComplete
     ? counted(list.hits.length, noun)
-    : `More than ${counted(list.hits.length - 1, noun)}`;
+    : `At least ${counted(list.hits.length, noun)}`;
 }
 
 /**
