@@ -73,7 +73,7 @@ class FeatureStore:
             tower = ImageTower(self._weights / IMAGE_TOWER, threads=None)
             batches: list[tuple[Floats, Floats]] = []
             for start in range(0, len(photos), IMAGE_BATCH):
-                pixels = _load(photos[start : start + IMAGE_BATCH], transform)
+                pixels = load_photos(photos[start : start + IMAGE_BATCH], transform)
                 batches.append(tower(pixels))
                 self._progress("photos", start + len(pixels), len(photos))
             features, logits = (np.concatenate(parts) for parts in zip(*batches, strict=True))
@@ -103,7 +103,12 @@ class FeatureStore:
         return self._folder / f"{Path(tower).stem}-{digest.hexdigest()[:16]}.npz"
 
 
-def _load(photos: Sequence[Path], transform: ImageTransform) -> Pixels:
+def load_photos(photos: Sequence[Path], transform: ImageTransform) -> Pixels:
+    """The pixels of photos, uint8 RGB, shape (photos, height, width, 3).
+
+    Raises:
+        TrainingError: a photo cannot be read; the message names it.
+    """
     pixels = []
     for path in photos:
         try:

@@ -32,16 +32,17 @@ from mmsearch.encoders.embedded.manifest import (
 from mmsearch.encoders.embedded.towers import Tokenizer
 from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.training.bank import centroids
-from mmsearch.training.export import export_image_tower, export_text_tower
 from mmsearch.training.features import FeatureStore, ImageFeatures, Progress
 from mmsearch.training.finetune import Towers
 from mmsearch.training.heads import HeadSettings, fit_heads
+from mmsearch.training.image_export import export_image_tower, sample
 from mmsearch.training.material import Gatherer, Untrained, gather
 from mmsearch.training.minilm import WIDTH as SENTENCE
 from mmsearch.training.pairs import Pairs, Rows
 from mmsearch.training.soup import fine_tune_and_average
 from mmsearch.training.stages import LastStages
 from mmsearch.training.standardise import Standardisation
+from mmsearch.training.text_export import export_text_tower
 from mmsearch.training.tower_heads import TowerHeads
 from mmsearch.training.towers import (
     class_names,
@@ -52,7 +53,7 @@ from mmsearch.training.towers import (
 )
 from mmsearch.training.tuning import FineTuning
 
-NAME = "embedded-3"
+NAME = "embedded-4"
 KEPT = "kept"
 TRANSFORM = ImageTransform(224, 224, "squash", "bicubic")
 
@@ -166,7 +167,7 @@ def train_embedded(
         towers, heads, material, recipe.tuning, recipe.further, out / KEPT, progress
     )
     last.write_to(image)
-    export_image_tower(image, TRANSFORM.height, out / IMAGE_TOWER)
+    export_image_tower(image, sample(train.photos, TRANSFORM), out / IMAGE_TOWER)
     export_text_tower(text.cpu(), out / TEXT_TOWER)
 
     sentences, said = unit(material.captions_said), unit(material.other_sentences[: len(names)])

@@ -37,13 +37,14 @@ from mmsearch.encoders.embedded.towers import Tokenizer
 from mmsearch.errors import TrainingError
 from mmsearch.evaluation.datasets import CaptionedPhotos
 from mmsearch.evaluation.metrics import image_to_text_ranks, text_to_image_ranks
-from mmsearch.training.export import export_image_tower, export_text_tower
 from mmsearch.training.features import Progress
 from mmsearch.training.finetune import Towers, TuningEpoch, fine_tune
+from mmsearch.training.image_export import export_image_tower, sample
 from mmsearch.training.material import Gatherer, Material, Tokens
 from mmsearch.training.reload import reload_towers
 from mmsearch.training.stages import DEEPEST, SHALLOWEST, LastStages
 from mmsearch.training.standardise import Standardisation
+from mmsearch.training.text_export import export_text_tower
 from mmsearch.training.tower_heads import TowerHeads
 from mmsearch.training.towers import class_names, other_things
 from mmsearch.training.tuning import FineTuning
@@ -191,7 +192,7 @@ def refine(
     last.write_to(image)
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(base / TOKENIZER, out / TOKENIZER)
-    export_image_tower(image, manifest.transform.height, out / IMAGE_TOWER)
+    export_image_tower(image, sample(train.photos, manifest.transform), out / IMAGE_TOWER)
     export_text_tower(text.cpu(), out / TEXT_TOWER)
     _save_heads(out / HEADS, heads, image_head, text_head)
     Manifest(manifest.name, content_hash(out), manifest.dim, manifest.transform).save(out)

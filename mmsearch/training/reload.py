@@ -79,9 +79,16 @@ class _Stored:
 
     def convolutions(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Weight and bias of all convolutions in the order of the graph."""
+        maker = {output: node for node in self.nodes for output in node.output}
         for node in self.nodes:
             if node.op_type == "Conv":
-                yield self[node.input[1]], self[node.input[2]]
+                weight, bias = (self._channels(*maker[name].input[:2]) for name in node.input[1:])
+                yield weight, bias
+
+    def _channels(self, stored: str, scale: str) -> Tensor:
+        """Weights with a scale for each channel of the output."""
+        values, scales = self._arrays[stored], self._arrays[scale]
+        return torch.from_numpy(values * scales.reshape(-1, *[1] * (values.ndim - 1)))
 
 
 def _fill_image(stored: _Stored, tower: nn.Module) -> None:
@@ -100,8 +107,10 @@ def _fill_image(stored: _Stored, tower: nn.Module) -> None:
                 module.weight.fill_(1)
                 module.bias.copy_(bias)
             elif isinstance(module, nn.Linear):
-                module.weight.copy_(stored["network.classifier.weight"].view_as(module.weight))
-                module.bias.copy_(stored["network.classifier.bias"])
+                module.weight.copy_(
+                    stored["tower.network.classifier.weight"].view_as(module.weight)
+                )
+                module.bias.copy_(stored["tower.network.classifier.bias"])
 
 
 def _fill_text(stored: _Stored, tower: nn.Module) -> None:

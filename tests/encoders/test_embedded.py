@@ -60,7 +60,7 @@ def demo(encoder: EmbeddedEncoder) -> dict[str, Embeddings]:
 def test_is_a_dual_encoder(encoder: EmbeddedEncoder) -> None:
     assert isinstance(encoder, DualEncoder)
     assert encoder.identity.spec == "embedded"
-    assert encoder.id == f"embedded-3@{encoder.identity.revision}"
+    assert encoder.id == f"embedded-4@{encoder.identity.revision}"
 
 
 def test_revision_is_the_hash_of_what_ships(encoder: EmbeddedEncoder) -> None:

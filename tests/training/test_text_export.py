@@ -14,8 +14,8 @@ pytest.importorskip("onnx", reason="the extra 'train' is not installed")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from mmsearch.encoders.text_onnx.graph import BLOCK, quantise, quantise_blocks  # noqa: E402
-from mmsearch.training.export import export_image_tower, export_text_tower  # noqa: E402
 from mmsearch.training.minilm import WIDTH, Layer  # noqa: E402
+from mmsearch.training.text_export import export_text_tower  # noqa: E402
 
 finite = st.floats(-1e4, 1e4, width=32)
 
@@ -42,19 +42,6 @@ def test_blocks_move_no_value_more_than_half_their_scale(values: np.ndarray) -> 
     restored = ((packed.astype(np.float64) - 128) * scales[..., None]).reshape(values.shape[::-1]).T
     limit = np.repeat(scales, BLOCK, axis=1).T * 0.5001
     assert np.all(np.abs(restored - values) <= limit)
-
-
-class TinyImageTower(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.dense = nn.Conv2d(3, 64, 3)
-        self.grouped = nn.Conv2d(64, 128, 3, groups=64)
-        self.classifier = nn.Linear(128, 40)
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        hidden = self.grouped(self.dense(pixels.permute(0, 3, 1, 2).float() / 255).relu())
-        features = hidden.mean(dim=(2, 3))
-        return features, self.classifier(features), hidden.flatten(2).transpose(1, 2)
 
 
 class TinyTextTower(nn.Module):
@@ -85,14 +72,6 @@ class FeaturesOnly(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
-    torch.manual_seed(0)
-    tower, path = TinyImageTower().eval(), tmp_path_factory.mktemp("image") / "image.onnx"
-    export_image_tower(tower, 16, path)
-    return tower, path
-
-
-@pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory) -> tuple[nn.Module, Path]:
     torch.manual_seed(0)
     tower, path = TinyTextTower().eval(), tmp_path_factory.mktemp("text") / "text.onnx"
@@ -115,27 +94,6 @@ def run(path: Path, names: list[str], **inputs: Tensor) -> list[np.ndarray]:
 def close(ours: np.ndarray, theirs: np.ndarray) -> bool:
     """Whether they differ by little, as a share of their length."""
     return bool(np.linalg.norm(ours - theirs) < 0.01 * np.linalg.norm(theirs))
-
-
-def test_nothing_is_said_of_operators_that_are_not_used(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    export_image_tower(TinyImageTower().eval(), 16, tmp_path / "image.onnx")
-    assert capfd.readouterr() == ("", "")
-
-
-def test_image_tower_is_stored_compactly_and_runs(image: tuple[nn.Module, Path]) -> None:
-    import onnx
-
-    tower, path = image
-    kinds = onnx.TensorProto
-    assert large_weights(path) == {kinds.INT8, kinds.FLOAT16}
-    pixels = torch.randint(0, 256, (1, 16, 16, 3), dtype=torch.uint8)
-    got = run(path, ["features", "logits", "regions"], pixels=pixels)
-    with torch.inference_mode():
-        for ours, theirs in zip(got, tower(pixels), strict=True):
-            assert ours.shape == theirs.shape
-            assert close(ours, theirs.numpy())
 
 
 def test_text_tower_is_stored_compactly_and_runs(text: tuple[nn.Module, Path]) -> None:
