@@ -239,6 +239,7 @@ class Ranker:
             scale=scale,
             expected=known,
             items=len(self.passing[medium]),
+            everything=self.everything[medium],
         )
         answered = np.nan if judgement.answered is None else judgement.answered
         return judgement.relevance, np.full(len(ids), answered)

@@ -149,9 +149,10 @@ def test_relevance_is_a_probability_and_rises_with_similarity(
     best = -np.sort(-random.uniform(-1, 1, random.integers(1, 30)).astype(np.float32))
     for has_levels in (False, media != (Medium.PICTURE, Medium.PICTURE)):
         levels = np.full(len(best), 0.1) if has_levels else None
-        evidence = Evidence.of(best, levels, mean=0.05, unit=unit, items=items)
+        details = np.full(len(best), random.normal()) if has_levels else None
+        evidence = Evidence.of(best, levels, details, mean=0.05, unit=unit, items=items)
         calibrated = calibration(*media, levels=has_levels)
-        relevance = calibrated.relevance(best, levels, evidence)
+        relevance = calibrated.relevance(best, levels, details, evidence)
         assert ((relevance >= 0) & (relevance <= 1)).all()
         assert (np.diff(relevance) <= 1e-12).all()
         assert 0 <= calibrated.answered(evidence) <= 1
@@ -170,3 +171,26 @@ def test_levels_are_those_of_the_nearest_texts() -> None:
     item[0, 3] = 1
     assert chance.levels(item) == pytest.approx(1.0)
     assert chance.unrelated(item).mean == pytest.approx(1 / 40)
+
+
+def test_a_detail_is_what_texts_in_general_do_not_say() -> None:
+    chance = Chance(np.eye(40, 64, dtype=np.float32))
+    text = np.zeros(64, dtype=np.float32)
+    text[[3, 50]] = 0.8, 0.6
+    detail = chance.detail(text)
+    assert np.linalg.norm(detail) == pytest.approx(1)
+    assert detail[50] > 0.99
+    assert not chance.detail(np.zeros(64)).any()
+
+
+@pytest.mark.parametrize("found", list(Medium))
+def test_what_stands_out_by_its_detail_is_likelier_to_answer(found: Medium) -> None:
+    best, levels = np.full(10, 0.3, np.float32), np.full(10, 0.25)
+    calibrated = calibration(Medium.TEXT, found, levels=True)
+    little, much = (
+        calibrated.answered(
+            Evidence.of(best, levels, np.full(10, detail * 0.06), mean=0.1, unit=0.06, items=1000)
+        )
+        for detail in (1.0, 3.0)
+    )
+    assert little < much

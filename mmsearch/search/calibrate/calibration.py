@@ -1,7 +1,7 @@
 """From evidence to probabilities: logistic functions of a few standardised numbers (Platt 1999).
 
-First, whether anything in the medium answers the query at all, from its lead and margin; then
-which items do, from how each stands to the best. How many items there are counts too: among
+First, whether anything in the medium answers the query at all, from its lead, margin and detail;
+then which items do, from how each stands to the best. How many items there are counts too: among
 a thousand, something comes near by chance. ``benchmarks/calibration.py`` fits the parameters, and
 ``docs/relevance.md`` has the evidence.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from math import log
 from pathlib import Path
 from typing import Any
 
@@ -22,23 +21,25 @@ from mmsearch.search.calibrate.evidence import Evidence
 from mmsearch.search.normalise import Medium
 
 _PARAMETERS = Path(__file__).with_name("parameters.json")
-_MOST_ITEMS = 100_000  # beyond what was seen when fitting by far
 
 
 @dataclass(frozen=True, slots=True)
 class Logistic:
-    """The log-odds of something, linear in three numbers of the evidence.
+    """The log-odds of something, linear in four numbers of the evidence.
 
     Attributes:
         bias: of the log-odds.
         lead: weight of how far similarities stand above the query's mean.
         margin: weight of how far they stand above the levels.
-        items: weight of the logarithm of the number of items.
+        detail: weight of how far items stand out by what the query says beyond texts in general.
+        items: weight of the logarithm of how many items there are: in all for one item, to each
+            of the best for the query as a whole.
     """
 
     bias: float
     lead: float
     margin: float
+    detail: float
     items: float
 
 
@@ -65,6 +66,7 @@ class Calibration:
         self,
         similarities: NDArray[np.floating],
         levels: NDArray[np.floating] | None,
+        details: NDArray[np.floating] | None,
         evidence: Evidence,
     ) -> NDArray[np.float64]:
         """Probabilities that items answer the query.
@@ -72,6 +74,8 @@ class Calibration:
         Args:
             similarities: inner products of the items with the query, shape (n,).
             levels: of the same items, shape (n,); None where none are known.
+            details: their similarities to the query's detail, less the mean of the medium's, shape
+                (n,); None likewise.
             evidence: of the query in the items' medium.
 
         Returns:
@@ -83,11 +87,13 @@ class Calibration:
             self.item.bias
             + self.carried * self._log_odds(evidence)
             + self.item.lead * lead
-            + self.item.items * _log_items(evidence)
+            + self.item.items * evidence.items
         )
         if levels is not None:
             margin = (values - levels) / evidence.unit - evidence.margin
             odds = odds + self.item.margin * margin
+        if details is not None:
+            odds = odds + self.item.detail * (details / evidence.unit - evidence.detail)
         return _probability(odds)
 
     def _log_odds(self, evidence: Evidence) -> float:
@@ -95,7 +101,8 @@ class Calibration:
             self.anything.bias
             + self.anything.lead * evidence.lead
             + self.anything.margin * evidence.margin
-            + self.anything.items * _log_items(evidence)
+            + self.anything.detail * evidence.detail
+            + self.anything.items * evidence.items_to_best
         )
 
 
@@ -124,10 +131,6 @@ def least_answered(found: Medium) -> float:
 def _parameters() -> dict[str, dict[str, Any]]:
     parsed: dict[str, dict[str, Any]] = json.loads(_PARAMETERS.read_text(encoding="utf-8"))
     return parsed
-
-
-def _log_items(evidence: Evidence) -> float:
-    return log(min(max(evidence.items, 1), _MOST_ITEMS))
 
 
 def _probability(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -86,8 +86,12 @@ class Judge:
     def _unrelated_to_texts(self, found: Medium, items: NDArray[np.int64]) -> Background:
         """What texts in general have with some of the items: the same for each query."""
         assert self.chance is not None
-        vectors = self.snapshot.vectors.vectors(items[:: max(1, -(-len(items) // _SAMPLE))])
+        vectors = self._some(items)
         return self.chance.unrelated(vectors) if len(vectors) else unrelated(Medium.TEXT, found)
+
+    def _some(self, items: NDArray[np.int64]) -> NDArray[np.float16]:
+        """Embeddings of a sample of items."""
+        return self.snapshot.vectors.vectors(items[:: max(1, -(-len(items) // _SAMPLE))])
 
     def judge(
         self,
@@ -100,6 +104,7 @@ class Judge:
         scale: Scale,
         expected: Background,
         items: int,
+        everything: NDArray[np.int64],
     ) -> Judgement:
         """Judges candidates by their similarities to a query.
 
@@ -111,22 +116,25 @@ class Judge:
             similarities: of the same, shape (n,).
             scale: of the query in the medium.
             expected: what unrelated pairs have, as `expected` says.
-            items: how many the medium has.
+            items: how many the medium has, of those that are searched.
+            everything: all items of the medium, by id, not empty.
         """
         if not len(ids):
             return Judgement(np.empty(0), None)
-        levels = self._levels(vector, asked, found, ids)
+        levels, details = self._levels(vector, asked, found, ids), None
+        if self.chance is not None and asked is Medium.TEXT:
+            details = self._details(self.chance, vector, found, ids, everything)
         order = np.argsort(-similarities, kind="stable")
-        best_levels = None if levels is None else levels[order]
         evidence = Evidence.of(
             similarities[order],
-            best_levels,
+            None if levels is None else levels[order],
+            None if details is None else details[order],
             mean=scale.mean,
             unit=scale.deviation if levels is None else expected.deviation,
             items=items,
         )
         calibrated = calibration(asked, found, levels=levels is not None)
-        relevance = calibrated.relevance(similarities, levels, evidence)
+        relevance = calibrated.relevance(similarities, levels, details, evidence)
         if asked is found is Medium.PICTURE:
             relevance = np.where(similarities >= _EQUAL, np.maximum(relevance, _SAME), relevance)
         return Judgement(relevance, None if levels is None else calibrated.answered(evidence))
@@ -144,3 +152,19 @@ class Judge:
         if asked is Medium.PICTURE:
             return np.repeat(self.chance.levels(vector[np.newaxis]), len(ids))
         return self.chance.levels(self.snapshot.vectors.vectors(ids))
+
+    def _details(
+        self,
+        chance: Chance,
+        vector: NDArray[np.float32],
+        found: Medium,
+        ids: NDArray[np.int64],
+        everything: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """Similarities to what a text says beyond texts in general, less their mean, shape (n,)."""
+        mean = self.snapshot.columns.once(
+            ("mean", found), lambda: self._some(everything).astype(np.float32).mean(axis=0)
+        )
+        apart = self.snapshot.vectors.vectors(ids).astype(np.float32) - mean
+        details: NDArray[np.float64] = (apart @ chance.detail(vector)).astype(np.float64)
+        return details
