@@ -48,8 +48,8 @@ K = 10
 NAMES = ("lead", "margin", "detail", "items")
 REPEATS = {True: 20, False: 2}  # with texts asked and levels known, else
 ALLOWED = 0.905
-"""Share of the unanswerable that must get no answer, on the half that is fitted on. Halves have 84 or
-85 of them: the threshold is midway between the eighth and the ninth highest."""
+"""Share of the unanswerable that must get no answer, on the half that is fitted on. Halves have 84
+or 85 of them: the threshold is midway between the eighth and the ninth highest."""
 FLOORS = (0.0, RELEVANT)
 THRESHOLD = "threshold of `answered`"
 ANSWER_PUT = 0.85

@@ -1,9 +1,9 @@
 """What must not be there: how little an item speaks of it.
 
 Nothing in an embedding says "no": the vector of "a dog without a ball" lies near photos of dogs
-with balls. So what is unwanted is embedded by itself, and counts in two ways. Half of it is taken
-off what is searched for (`mmsearch.search.sought`), which settles what similarities can. Then the
-evidence that it is there, in what an item shows or says and in what captions say about it,
+with balls. So what is unwanted is embedded by itself, and counts in two ways. Six tenths of it are
+taken off what is searched for (`mmsearch.search.sought`), which settles what similarities can. Then
+the evidence that it is there, in what an item shows or says and in what captions say about it,
 counts against it:
 
     score + WEIGHT x log(1 - p(unwanted is there))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from mmsearch.encoders.base import DualEncoder
 
-CONTRAST = 0.5
+CONTRAST = 0.6
 """How much of an unwanted direction is taken off: see `mmsearch.search.exclude`."""
 
 
