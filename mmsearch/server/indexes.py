@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -122,6 +123,7 @@ def _duplicates(index: Index, urls: Urls, match: Match, folder: str | None) -> R
 def _summary(index: Index) -> dict[str, Any]:
     with index.reading() as reader:
         return {
+            "path": os.path.abspath(index.path),  # noqa: PTH100 - as it is named: no links
             "encoder": reader.encoder().id,
             "assets": reader.count_assets(),
             "items": {modality.value: n for modality, n in reader.count_items().items()},

@@ -13,6 +13,7 @@ class IndexSummary(BaseModel):
     """An index that is served."""
 
     name: str = Field(description="What stands for it in paths.")
+    path: str = Field(description="Its directory on the server's machine.")
     encoder: str = Field(description="Id of the encoder that made its embeddings.")
     assets: int = Field(description="Files that are searchable.")
     items: dict[Modality, int] = Field(description="Items of each modality that occurs.")

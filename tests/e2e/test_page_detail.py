@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.browser import names, search, settled, until
+from tests.server.live import serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
+
+    import mmsearch
 
 pytestmark = pytest.mark.slow
 
@@ -77,6 +82,31 @@ def test_a_photo_that_browsers_do_not_show_opens_as_one_that_they_do(
     assert headers["content-disposition"].startswith("attachment")
 
 
+def test_names_of_other_directions_keep_their_place_in_a_path(
+    browser: Browser, index: mmsearch.Index, tmp_path: Path
+) -> None:
+    from PIL import Image
+
+    from mmsearch.server.app import create_app
+
+    folder = tmp_path / "צילומים"
+    folder.mkdir()
+    Image.new("RGB", (60, 40), "red").save(folder / "2019.png")
+    index.add(folder)
+    with serving(create_app({"photos": index})) as address:
+        page = browser.new_page()
+        page.goto(address)
+        settled(page)
+        open_first(page)
+        assert page.inner_text(".detail-path .path") == str(folder / "2019.png")
+        *_, before, name = page.locator(".detail-path bdi bdi").all()
+        left, right = before.bounding_box(), name.bounding_box()
+        assert left
+        assert right
+        assert left["x"] + left["width"] < right["x"]
+        page.close()
+
+
 def test_facts_lead_to_what_shares_them(page: Page) -> None:
     search(page, "in:animals")
     open_first(page)
@@ -127,6 +157,7 @@ def test_why_a_hit_answers_is_drawn_over_its_picture(page: Page) -> None:
     page.click("#detail-explain")
     page.wait_for_selector("canvas.heat")
     assert page.locator(".effect-word", has_text="cat").count() == 1
+    assert page.locator(".effect-sign").first.inner_text() in ("+", "−")
     place = "document.querySelector('{}').getBoundingClientRect().toJSON()"
     frame, heat = page.evaluate(f"[{place.format('.frame')}, {place.format('.heat')}]")
     assert frame == heat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,8 @@ def test_an_empty_index_says_how_to_fill_it(browser: Browser, index: mmsearch.In
 
     with serving(create_app({"photos": index})) as address, opened(browser, address) as page:
         wait_for_text(page, ".message", "Nothing is indexed yet")
-        assert page.inner_text(".command") == "mmsearch index FOLDER --index photos"
+        command = page.inner_text(".command")
+        assert shlex.split(command) == ["mmsearch", "index", "FOLDER", "--index", str(index.path)]
         search(page, "a dog")
         wait_for_text(page, ".message", "Nothing is indexed yet")
 
@@ -199,6 +201,7 @@ def test_copies_are_reviewed_side_by_side(
         assert page.locator(".copy").count() == 2
         assert page.locator(".is-best").count() == 1
         wait_for_text(page, ".duplicates-summary", "1 group, 1 copy")
+        assert page.title() == "Duplicates · mmsearch"
         page.get_by_role("button", name="Back to search").click()
         page.wait_for_selector(".tile", state="visible")
 

@@ -4,7 +4,7 @@
 
 import { IndexApi, viewable } from "./api.js";
 import { announce, copyText } from "./lib/announce.js";
-import { byId, h, icon } from "./lib/dom.js";
+import { byId, h, icon, pathText } from "./lib/dom.js";
 import { counted, date, folderName, number, size } from "./lib/format.js";
 
 const AT_ONCE = 40; // groups that are added to the page at a time
@@ -57,6 +57,8 @@ export class Duplicates {
     this.#shown = wanted;
     this.#abort = new AbortController();
     const { signal } = this.#abort;
+    document.title = "Duplicates · mmsearch";
+    byId("heading").textContent = "Duplicates";
     this.#place.replaceChildren(
       h(
         "p",
@@ -214,7 +216,7 @@ function fileView(file, label, api) {
       {},
       h("span", { class: "tag" }, label),
       h("span", { class: "copy-name", title: file.path }, name),
-      h("span", { class: "copy-folder", title: file.path }, h("bdi", {}, folderName(file.path))),
+      h("span", { class: "copy-folder", title: file.path }, pathText(folderName(file.path))),
       h(
         "span",
         { class: "copy-figures" },
@@ -255,7 +257,7 @@ function leftOutList(files) {
       "ul",
       { class: "paths" },
       ...files.map(({ path, reason }) =>
-        h("li", {}, h("span", { class: "path" }, path), " ", reason),
+        h("li", {}, h("span", { class: "path" }, pathText(path)), " ", reason),
       ),
     ),
   );

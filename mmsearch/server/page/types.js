@@ -73,6 +73,7 @@
  *
  * @typedef {object} IndexSummary
  * @property {string} name
+ * @property {string} path
  * @property {string} encoder
  * @property {number} assets
  * @property {Record<string, number>} items

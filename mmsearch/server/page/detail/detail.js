@@ -5,7 +5,7 @@
 
 import { here, IndexApi, viewable } from "../api.js";
 import { announce, copyText, toast } from "../lib/announce.js";
-import { breakable, byId, h, icon, put } from "../lib/dom.js";
+import { byId, h, icon, pathText, put } from "../lib/dom.js";
 import { isShownByBrowsers } from "../lib/format.js";
 import { filterText } from "../query/text.js";
 import { describe, isTimed } from "../results/tile.js";
@@ -15,7 +15,7 @@ import { followPlayer, itemTexts, reveal } from "./moments.js";
 import { placeView } from "./place.js";
 import { jump, stage } from "./stage.js";
 
-const SIMILAR = 9;
+const SIMILAR = 8;
 const NEARBY = 5; // km
 
 /**
@@ -124,7 +124,7 @@ export class Detail {
     return h(
       "p",
       { class: "detail-path" },
-      h("span", { class: "path", title: hit.path }, h("bdi", {}, hit.path)),
+      h("span", { class: "path", title: hit.path }, pathText(hit.path)),
       h(
         "button",
         {
@@ -182,9 +182,7 @@ export class Detail {
       h(
         "ul",
         { class: "paths" },
-        ...hit.copies.map((copy) =>
-          h("li", { class: "path", title: copy.path }, ...breakable(copy.path)),
-        ),
+        ...hit.copies.map(({ path }) => h("li", { class: "path", title: path }, pathText(path))),
       ),
     );
   }
@@ -204,11 +202,11 @@ export class Detail {
       if (player) followPlayer(player, texts, (said) => this.#say(said));
     });
     const isSeen = hit.modality === "image" || hit.modality === "frame";
+    const same = new Set([hit, ...hit.copies].map((one) => one.asset));
     const similar =
       isSeen &&
-      api.similar(hit.item, SIMILAR, signal).then(({ hits }) => {
+      api.similar(hit.item, SIMILAR + same.size, signal).then(({ hits }) => {
         if (signal.aborted) return;
-        const same = new Set([hit, ...hit.copies].map((one) => one.asset));
         put(byId("detail-similar"), this.#strip(hits.filter((one) => !same.has(one.asset))));
       });
     await Promise.allSettled([asset, similar]); // the view is of use without them
@@ -222,7 +220,7 @@ export class Detail {
 
   /** @param {Hit[]} hits */
   #strip(hits) {
-    const shown = hits.filter((hit) => hit.thumbnail && hit.width).slice(0, 8);
+    const shown = hits.filter((hit) => hit.thumbnail && hit.width).slice(0, SIMILAR);
     if (!shown.length) return null;
     return h(
       "section",
@@ -298,6 +296,8 @@ export class Detail {
         { class: "quiet" },
         place,
         why.regions && this.#stage?.frame ? " Bright places are where the query is seen most." : "",
+        words.length > 0 &&
+          " Words with a long bar count most, those with a minus against the hit.",
       ),
       words.length > 0 && wordEffects(words),
     );

@@ -1,6 +1,6 @@
 /** What a file tells about itself; facts that can be searched by are links to that search. */
 
-import { breakable, h } from "../lib/dom.js";
+import { h, pathText } from "../lib/dom.js";
 import { clock, date, folderName, languageName, number, percent, size } from "../lib/format.js";
 import { filterText } from "../query/text.js";
 
@@ -16,7 +16,7 @@ export function factList(hit, more, search) {
   const facts = [
     ["Relevance", hit.relevance === null ? null : percent(hit.relevance)],
     ["Taken", taken(hit.captured_at, search)],
-    ["Folder", link(folderName(hit.path), "in", folderName(hit.path), search)],
+    ["Folder", link(pathText(folderName(hit.path)), "in", folderName(hit.path), search)],
     ["Camera", link(hit.camera, "camera", hit.camera, search)],
     ["Size", hit.width && hit.height ? `${number(hit.width)} × ${number(hit.height)}` : null],
     ["Length", hit.duration ? clock(hit.duration) : null],
@@ -36,7 +36,7 @@ function taken(iso, search) {
 }
 
 /**
- * @param {string | null | undefined} shown
+ * @param {Node | string | null | undefined} shown
  * @param {string} key
  * @param {string | null | undefined} value
  * @param {(filter: string) => void} search
@@ -47,6 +47,6 @@ function link(shown, key, value, search) {
   return h(
     "button",
     { type: "button", class: "link", title: `Search ${filter}`, onclick: () => search(filter) },
-    ...breakable(shown),
+    shown,
   );
 }

@@ -59,6 +59,7 @@ export function wordEffects(words) {
           word,
           matched && h("span", { class: "effect-matched" }, " in the text"),
         ),
+        h("span", { class: "effect-sign", "aria-hidden": "true" }, effect < 0 ? "−" : "+"),
         h("span", { class: "effect-track" }, bar),
         h("span", { class: "visually-hidden" }, effect < 0 ? "speaks against it" : "speaks for it"),
       );

@@ -52,13 +52,18 @@ export function put(parent, ...children) {
 }
 
 /**
- * A path that lines break in after its slashes, and that is copied as it is.
+ * A path that lines break in after its slashes, and that is copied as it is: from the left, each
+ * name in its own direction.
  *
  * @param {string} path
- * @returns {Child[]}
  */
-export function breakable(path) {
-  return path.split(/(?<=[\\/])/u).flatMap((part) => [part, h("wbr")]);
+export function pathText(path) {
+  const parts = path.split(/([\\/])/u); // names and what parts them by turns
+  return h(
+    "bdi",
+    { dir: "ltr" },
+    ...parts.flatMap((part, i) => (i % 2 ? [part, h("wbr")] : h("bdi", {}, part))),
+  );
 }
 
 /**

@@ -31,9 +31,9 @@ function button(label, onclick, main = true) {
   );
 }
 
-/** The index holds nothing. @param {string} name */
-export function nothingIndexed(name) {
-  const command = `mmsearch index FOLDER --index ${name}`;
+/** The index holds nothing. @param {string} path of the index */
+export function nothingIndexed(path) {
+  const command = `mmsearch index FOLDER --index ${quoted(path)}`;
   return message(
     "photos",
     "Nothing is indexed yet",
@@ -98,10 +98,16 @@ export function failed(error, onRetry) {
   }
   const isSyntax = error instanceof ApiError && error.position !== null;
   if (isSyntax)
-    return message("search", "The query cannot be understood", [
-      "What is underlined in it must be put otherwise.",
+    return message("search", "The query does not work as it stands", [
+      "What is wrong with it is underlined in the search box and told below it.",
     ]);
   return message("gone", "That did not work", [plain(error)], [button("Try again", onRetry)]);
+}
+
+/** A path as shells take it: in quotation marks where something in it means more. @param {string} path */
+function quoted(path) {
+  if (/^[\p{L}\p{N}_./\\:@%+=-]+$/u.test(path)) return path;
+  return path.startsWith("/") ? `'${path.replaceAll("'", String.raw`'\''`)}'` : `"${path}"`;
 }
 
 /** @param {Error} error */

@@ -175,7 +175,7 @@ export class Results {
   #whyNone(list) {
     const { indexes, navigation, query } = this;
     if (isStart(navigation.state) || indexes.shown?.assets === 0)
-      return messages.nothingIndexed(indexes.api.name);
+      return messages.nothingIndexed(indexes.shown?.path ?? indexes.api.name);
     if (list.hidden)
       return messages.nothingAnswers(list.hidden, () => navigation.go({ all: true }));
     return messages.noHits(query.isFiltered, () => navigation.go({ q: query.unfiltered }));
