@@ -48,6 +48,13 @@ def test_the_page_begins_with_everything(page: Page) -> None:
     assert names(page)[0] == "deep-field.jpg"  # the only one that says when it was taken
     video = page.locator(".tile[aria-label*='a-good-day']")
     assert video.locator(".badge").inner_text() == "0:19"  # how long it is
+    assert page.locator(".tile-relevance").count() == 0  # nothing was asked
+
+
+def test_a_photo_says_how_likely_it_answers(page: Page) -> None:
+    search(page, "a striped cat")
+    assert page.locator(".tile-relevance").first.text_content().endswith("%")
+    assert "likely" in page.locator(".tile").first.get_attribute("aria-label")
 
 
 def test_a_search_shows_its_hits_and_stands_in_the_address(page: Page) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -120,9 +121,88 @@ def test_the_page_fits_a_phone(browser: Browser, demo_server: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     boxes = [box.bounding_box() for box in page.locator(".tile").all()]
     assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
+    page.tap("#open-date")
+    page.wait_for_selector(".menu-stretch")
+    assert page.evaluate(
+        "(panel => panel.scrollWidth === panel.clientWidth)(document.querySelector('#menu-date'))"
+    )
+    page.keyboard.press("Escape")
+    page.tap("#open-menu")
+    page.tap("#do-help")
+    page.wait_for_selector("#help[open]")
+    assert page.evaluate("document.querySelector('#help').scrollTop") == 0
+    page.keyboard.press("Escape")
     page.locator(".tile").first.tap()
     page.wait_for_selector("#detail[open]")
     assert page.evaluate("document.querySelector('#detail').scrollWidth") <= 360
+    context.close()
+
+
+def test_a_menu_at_the_edge_is_seen_whole_where_nothing_scrolls(page: Page) -> None:
+    search(page, "in:animals")
+    page.click("#open-menu")
+    page.wait_for_selector("#menu")
+    edges = (
+        "['#menu', 'body'].map(one => document.querySelector(one).getBoundingClientRect().right)"
+    )
+    menu, seen = page.evaluate(edges)
+    assert menu < seen
+
+
+def test_the_focus_stays_among_the_chips(page: Page) -> None:
+    search(page, "cat -dog in:animals")
+    for removed, left in (("cat", ["-dog", "in:animals"]), ("-dog", ["in:animals"])):
+        page.get_by_role("button", name=f"Remove {removed.replace('-', 'not ')}").press("Enter")
+        until(page, f"document.querySelector('#q').value === {' '.join(left)!r}")
+        settled(page)
+        until(page, f"document.querySelectorAll('.chip').length === {len(left)}")
+        assert focused(page).startswith("Remove ")
+    page.keyboard.press("Enter")
+    until(page, "document.activeElement.id === 'q'")
+
+
+def test_indexing_can_be_stopped_by_keys_while_it_goes_on(page: Page) -> None:
+    far = {"done": 1, "total": 4}
+    job = {"id": "1", "state": "running", "waits_for": None, "report": None, "error": None}
+    event = "retry: 20\nevent: progress\ndata: {}\n\n"
+    page.route("**/jobs", lambda route: route.fulfill(json={"jobs": [job | far]}))
+    page.route(
+        "**/jobs/1/events",
+        lambda route: route.fulfill(
+            content_type="text/event-stream", body=event.format(json.dumps(far))
+        ),
+    )
+    page.reload()
+    page.get_by_text("Indexing 1 of 4 files", exact=True).wait_for()
+    page.get_by_role("button", name="Stop indexing").focus()
+    far["done"] = 2
+    page.get_by_text("Indexing 2 of 4 files", exact=True).wait_for()
+    assert focused(page) == "Stop indexing"
+    until(page, "document.querySelector('#announcement').textContent.includes('2 of 4')")
+
+
+def test_what_the_system_asks_for_is_done(browser: Browser, demo_server: str) -> None:
+    context = browser.new_context(forced_colors="active", reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(demo_server)
+    settled(page)
+    page.click("#open-menu")
+    chosen, expected = page.evaluate(
+        """() => {
+            const probe = document.createElement("i");
+            probe.style.backgroundColor = "Highlight";
+            document.body.append(probe);
+            const chosen = document.querySelector("#theme-system");
+            return [chosen, probe].map(one => getComputedStyle(one).backgroundColor);
+        }"""
+    )
+    assert chosen == expected
+    assert (
+        page.evaluate(
+            "getComputedStyle(document.querySelector('#busy'), '::after').animationIterationCount"
+        )
+        == "1"
+    )
     context.close()
 
 
@@ -190,6 +270,13 @@ def test_axe_finds_nothing_grave(
     page.locator(".tile").first.click()
     page.wait_for_selector(".strip img")
     assert violations(page) == [], "photo"
+    show("?q=a+striped+cat+in:animals", ".tile")
+    page.locator(".tile").first.click()
+    page.click("#detail-explain")
+    page.wait_for_selector(".effects")
+    assert violations(page) == [], "explanation"
+    show("?q=in:animals+type:transcript", ".message")
+    assert violations(page) == [], "no hits"
     show("?q=%22sounded+the+horn%22", ".tile")
     page.locator(".tile").first.click()
     page.wait_for_selector(".moment")

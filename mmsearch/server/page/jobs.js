@@ -22,6 +22,9 @@ const ENDED = new Set(["done", "failed", "cancelled"]);
 
 export class Jobs {
   #place = byId("job");
+  #told = h("span");
+  #bar = h("progress", { "aria-label": "Indexing" });
+  #quarters = 0; // of the files, each of which is read out
   /** @type {EventSource | null} */
   #events = null;
 
@@ -61,6 +64,8 @@ export class Jobs {
   /** @param {Job} job */
   #follow(job) {
     this.#leave();
+    this.#lay(job);
+    this.#quarters = 0;
     this.#show(job);
     announce("Indexing has begun.");
     const events = new EventSource(this.api().url(`jobs/${job.id}/events`), {
@@ -86,24 +91,11 @@ export class Jobs {
     this.#place.hidden = true;
   }
 
-  /** @param {Job} job */
-  #show(job) {
-    const { done, total, waits_for: waitsFor } = job;
-    const bar = h("progress", {
-      "aria-label": "Indexing",
-      ...(total ? { max: total, value: done } : {}),
-    });
+  /** Puts a job on the page, once: what is told of it changes, its button keeps the focus. @param {Job} job */
+  #lay(job) {
     this.#place.replaceChildren(
-      h(
-        "span",
-        {},
-        total
-          ? `Indexing ${number(Math.floor(done))} of ${counted(total, "file")}`
-          : waitsFor
-            ? `Waiting for ${waitsFor}…`
-            : "Looking for files to index…",
-      ),
-      bar,
+      this.#told,
+      this.#bar,
       h(
         "button",
         {
@@ -117,6 +109,22 @@ export class Jobs {
       ),
     );
     this.#place.hidden = false;
+  }
+
+  /** Tells how far a job is. @param {Job} job */
+  #show({ done, total, waits_for: waitsFor }) {
+    this.#told.textContent = total
+      ? `Indexing ${number(Math.floor(done))} of ${counted(total, "file")}`
+      : waitsFor
+        ? `Waiting for ${waitsFor}…`
+        : "Looking for files to index…";
+    if (total) {
+      this.#bar.max = total;
+      this.#bar.value = done;
+    } else this.#bar.removeAttribute("value"); // how far it is, nobody knows
+    const quarters = total ? Math.floor((4 * done) / total) : 0;
+    if (quarters > this.#quarters) announce(`${this.#told.textContent}.`);
+    this.#quarters = quarters;
   }
 
   /** @param {string} id */

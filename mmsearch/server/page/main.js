@@ -33,6 +33,7 @@ class Page {
     indexes: this.indexes,
     settled: () => this.results.settled,
   });
+  /** @type {Results} what it is made of speaks of it */
   results = new Results(this);
   opened = new Opened(this);
   jobs = new Jobs(

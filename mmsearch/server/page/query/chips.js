@@ -4,7 +4,7 @@
 /** @import {Part} from "./understood.js" */
 
 import { isRecording } from "../api.js";
-import { h, icon, put } from "../lib/dom.js";
+import { byId, h, icon, put } from "../lib/dom.js";
 import { without } from "./text.js";
 import { isPlain } from "./understood.js";
 
@@ -72,8 +72,17 @@ export function showChips(place, { q, parts, file, preview, state, thumbnail }, 
       );
     }
   }
+  const focused = [...place.children].findIndex((one) => one.contains(document.activeElement));
   place.replaceChildren(...chips.map((one) => h("li", {}, one)));
   place.hidden = !chips.length;
+  if (focused >= 0) focusChip(place, focused);
+}
+
+/** Puts the focus on the chip that has taken a place, or on the box where none is left. @param {HTMLElement} place @param {number} at */
+function focusChip(place, at) {
+  const buttons = [...place.querySelectorAll(".chip-remove")];
+  const next = buttons[Math.min(at, buttons.length - 1)] ?? byId("q");
+  /** @type {HTMLElement} */ (next).focus();
 }
 
 /** @param {Part} part */

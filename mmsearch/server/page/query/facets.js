@@ -132,7 +132,7 @@ const BUILDERS = {
       const isChosen = chosen.has(value);
       const made = entry(value, assets, isChosen, () => pick(isChosen ? null : `on:${value}`));
       const bar = h("span", { class: "menu-bar" });
-      bar.style.width = `${Math.max(2, (assets / most) * 100)}%`;
+      bar.style.width = `calc((100% - 8px) * ${Math.max(0.02, assets / most)})`; // 4 px on both sides
       made.append(bar);
       return made;
     });
@@ -173,7 +173,7 @@ function stretch(own, pick) {
       },
     },
     h("label", {}, "From", from),
-    h("label", {}, "to before", to),
+    h("label", {}, "Before", to),
     h("button", { type: "submit", class: "button" }, "Apply"),
   );
 }
@@ -230,8 +230,9 @@ function narrowing(entries, label) {
 /** Puts a panel below its button, inside the window. @param {HTMLElement} panel @param {HTMLElement} button */
 export function place(panel, button) {
   const at = button.getBoundingClientRect();
-  const width = panel.offsetWidth;
-  const left = Math.max(8, Math.min(at.left, document.documentElement.clientWidth - width - 8));
+  // Without the gutter of the scroll bar, which a root's clientWidth holds where nothing scrolls.
+  const { width: page } = document.documentElement.getBoundingClientRect();
+  const left = Math.max(8, Math.min(at.left, page - panel.offsetWidth - 8));
   panel.style.left = `${left}px`;
   panel.style.top = `${at.bottom + 6}px`;
   panel.style.maxHeight = `${Math.max(160, innerHeight - at.bottom - 18)}px`;

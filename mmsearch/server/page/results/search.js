@@ -56,5 +56,9 @@ async function fetchPart(state, api, k, offset, signal) {
     more_like: state.more,
     less_like: isStart(state) ? [] : state.less,
   };
-  return api.search(asked, file, signal);
+  const answer = await api.search(asked, file, signal);
+  const isFiltered = !file && !state.more.length && !answer.understood?.terms.length;
+  // That a file passes a filter is certain: 100% would tell nothing.
+  if (isFiltered) for (const hit of answer.hits) hit.relevance = null;
+  return answer;
 }
