@@ -25,7 +25,7 @@ from large_vectors import Real, embed_real, made_of
 from measure import markdown
 from numpy.typing import NDArray
 
-from mmsearch.catalog.file import CATALOG_NAME
+from mmsearch.catalog.place import CATALOG_NAME
 from mmsearch.encoders.background import background_id, encode_background
 from mmsearch.encoders.registry import load
 from mmsearch.index import IndexDirectory

@@ -24,7 +24,7 @@ import numpy as np
 from measure import markdown
 from numpy.typing import NDArray
 
-from mmsearch.catalog.file import CATALOG_NAME
+from mmsearch.catalog.place import CATALOG_NAME
 from mmsearch.catalog.records import FileState, NewItem, StoredEncoder
 from mmsearch.encoders.base import DualEncoder
 from mmsearch.encoders.registry import load

@@ -30,7 +30,7 @@ import psutil
 from measure import MMSEARCH, markdown
 
 import mmsearch
-from mmsearch.catalog.file import CATALOG_NAME
+from mmsearch.catalog.place import CATALOG_NAME
 from mmsearch.ingest.background import ensure_background
 
 CHUNK = 5000

@@ -31,7 +31,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 import mmsearch
-from mmsearch.catalog.file import CATALOG_NAME
+from mmsearch.catalog.place import CATALOG_NAME
 
 COLOURS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "white", "black")
 URL = re.compile(r"http://127\.0\.0\.1:\d+/")

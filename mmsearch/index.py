@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmsearch.catalog.columns import Columns, Kept
-from mmsearch.catalog.file import CATALOG_NAME
+from mmsearch.catalog.place import CATALOG_NAME
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.catalog.records import StoredEncoder
 from mmsearch.cores import usable_cores
@@ -76,11 +76,7 @@ class IndexDirectory:
             StorageError: it must be upgraded, and cannot be written to.
         """
         self.path = path.absolute()
-        reader = CatalogReader(self.path)
-        if reader.is_older():
-            reader.close()
-            _upgrade(self.path)
-            reader = CatalogReader(self.path)
+        reader = _opened(self.path)
         self._keeper = VectorKeeper(self.path)
         self._kept = Kept()
         self._kept_at: Stamp | None = None
@@ -151,14 +147,16 @@ class IndexDirectory:
     def reading(self) -> Iterator[CatalogReader]:
         """Holds the newest generation of the catalog still, without the vectors.
 
-        Waits for nobody: each thread that reads has a connection of its own.
+        Waits for nobody: each thread that reads has a connection of its own. An index that was
+        made anew at this path since it was opened is read from then on.
+
+        Raises:
+            IndexNotFoundError: the index is no longer there.
+            IndexFormatError, IndexDamagedError, StorageError: as when it is opened.
         """
-        try:
-            reader = self._idle.pop()
-        except IndexError:
-            reader = CatalogReader(self.path)
-            if self._is_closed:
-                reader.close()  # and says so when it is read with
+        reader = self._idle_reader() or _opened(self.path)
+        if self._is_closed:
+            reader.close()  # and says so when it is read with
         try:
             with reader.snapshot():
                 yield reader
@@ -166,6 +164,16 @@ class IndexDirectory:
             self._idle.append(reader)
             if self._is_closed:
                 self._close_idle()
+
+    def _idle_reader(self) -> CatalogReader | None:
+        """A reader of the catalog that is at the path now; None where none is idle."""
+        while self._idle:
+            with suppress(IndexError):  # another thread took it
+                reader = self._idle.pop()
+                if not reader.is_replaced():
+                    return reader
+                reader.close()
+        return None
 
     @contextmanager
     def writing(self) -> Iterator[Catalog]:
@@ -285,6 +293,16 @@ class IndexDirectory:
             with self._turn, self.reading() as reader:
                 _, stamp = _encoder_and_stamp(reader)
                 self._keeper.adopt(store, stamp, reader)
+
+
+def _opened(path: Path) -> CatalogReader:
+    """Opens the catalog for reading; one of an older format is upgraded first."""
+    reader = CatalogReader(path)
+    if not reader.is_older():
+        return reader
+    reader.close()
+    _upgrade(path)
+    return CatalogReader(path)
 
 
 def _encoder_and_stamp(reader: CatalogReader) -> tuple[StoredEncoder, Stamp]:

@@ -303,15 +303,35 @@ def test_a_deleted_index_is_not_made_again_by_one_that_is_still_open(
     index.add(photos)
     shutil.rmtree(index.path)
 
-    assert len(index.search("red")) == 4
-    with pytest.raises(IndexNotFoundError):
-        index.add(photos)
+    for use in (lambda: index.search("red"), index.status, lambda: index.add(photos)):
+        with pytest.raises(IndexNotFoundError):
+            use()
     assert not index.path.exists()
 
     index.path.mkdir()
     with pytest.raises(IndexNotFoundError):
         index.add(photos)
     assert not (index.path / "catalog.sqlite").exists()
+
+
+def test_an_index_that_was_made_anew_is_read_by_one_that_is_still_open(
+    index: mmsearch.Index, photos: Path, tmp_path: Path
+) -> None:
+    index.add(photos)
+    assert answers(index)
+    with index.reading() as reader:  # what has begun ends with what it began with
+        shutil.rmtree(index.path)
+        with mmsearch.create(index.path, model="testing") as other:
+            for colour in ("purple", "orange"):
+                other.add(make_photo(tmp_path / "new" / f"{colour}.png", colour))
+            expected = answers(other)
+        assert reader.count_assets() == 4
+    assert {name for name, _ in expected} == {"purple.png", "orange.png"}
+    assert answers(index) == expected
+    assert index.verify() == []
+    index.add(photos)
+    with mmsearch.open(index.path) as again:
+        assert len(answers(again)) == len(answers(index)) == 6
 
 
 def test_an_index_whose_path_cannot_be_looked_at_is_an_error(tmp_path: Path) -> None:

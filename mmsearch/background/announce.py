@@ -50,7 +50,9 @@ def announced(
                 background=background,
                 device=device,
                 max_megapixels=options.max_megapixels,
-                indexes=tuple(Served.of(index.path, name) for name, index in indexes.items()),
+                indexes=tuple(
+                    Served(os.path.realpath(index.path), name) for name, index in indexes.items()
+                ),
             )
             presence.write()
             written.append(presence)

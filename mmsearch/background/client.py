@@ -1,14 +1,16 @@
 """Asks a running server what `mmsearch query` would find out by itself, in milliseconds.
 
 Whenever anything is not as it should be, the answer is None and the command does without: a server
-that is gone or hangs, another version, an index that was made anew, a question that depends on the
-folder it is asked in, or one that is an error, which then is told as ever.
+that is gone or hangs, another version, another index at the same path, as a container may have, a
+question that depends on the folder it is asked in, or one that is an error, which then is told as
+ever.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
@@ -16,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from mmsearch.background.asked import Answer, Asked
-from mmsearch.background.presence import Presence, Served, running
+from mmsearch.background.presence import Presence, running
+from mmsearch.catalog.place import identity_of
 
 SEARCH = "/local/search"
 STOP = "/local/stop"
@@ -43,14 +46,13 @@ def ask_server(path: Path, asked: Asked, *, device: str, max_megapixels: float) 
     if _depends_on_place(asked):
         return None
     for server in running():
-        try:
-            index = Served.of(path)
-        except OSError:
-            return None
+        resolved = os.path.realpath(path)
+        catalog = identity_of(path)
         alike = (server.device, server.max_megapixels) == (device, max_megapixels)
-        if not (alike and server.serves(index)):
+        if catalog is None or not (alike and server.serves(resolved)):
             continue
-        found = _post(server, SEARCH, {"path": index.path, "asked": asked.as_json()})
+        body = {"path": resolved, "catalog": catalog, "asked": asked.as_json()}
+        found = _post(server, SEARCH, body)
         try:
             if found is not None:
                 answer = Answer.from_json(found)

@@ -26,23 +26,10 @@ class Served:
     Attributes:
         path: the index directory, links resolved.
         name: that it is served under.
-        catalog: the catalog's device and number on it; another one may since be at this path.
     """
 
     path: str
     name: str
-    catalog: tuple[int, int]
-
-    @classmethod
-    def of(cls, path: Path, name: str = "") -> Served:
-        """Describes an index.
-
-        Raises:
-            OSError: there is none.
-        """
-        resolved = os.path.realpath(path)
-        catalog = os.stat(os.path.join(resolved, "catalog.sqlite"))  # noqa: PTH116, PTH118
-        return cls(resolved, name, (catalog.st_dev, catalog.st_ino))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +63,9 @@ class Presence:
         """Where this is written."""
         return runtime_folder() / f"{self.pid}{_SUFFIX}"
 
-    def serves(self, index: Served) -> bool:
-        """Whether it serves this very index, and is of this version of mmsearch."""
-        return self.version == __version__ and any(
-            (one.path, one.catalog) == (index.path, index.catalog) for one in self.indexes
-        )
+    def serves(self, path: str) -> bool:
+        """Whether it serves the index at a path, and is of this version of mmsearch."""
+        return self.version == __version__ and path in (one.path for one in self.indexes)
 
     def write(self) -> None:
         """Writes the file, whole or not at all.
@@ -134,9 +119,7 @@ def _read(path: Path) -> Presence | None:
         if not _is_ours(path):
             return None
         values = json.loads(path.read_text(encoding="utf-8"))
-        indexes = tuple(
-            Served(one["path"], one["name"], tuple(one["catalog"])) for one in values["indexes"]
-        )
+        indexes = tuple(Served(one["path"], one["name"]) for one in values["indexes"])
         return Presence(**{**values, "indexes": indexes})
     except (OSError, ValueError, KeyError, TypeError):  # of another version, or gone this moment
         return None

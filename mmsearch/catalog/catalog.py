@@ -16,9 +16,10 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from mmsearch.catalog.failures import as_storage_error
-from mmsearch.catalog.file import CATALOG_NAME, require_catalog
+from mmsearch.catalog.file import require_catalog
 from mmsearch.catalog.migrations import create_tables, migrate
 from mmsearch.catalog.paths import resolve_source
+from mmsearch.catalog.place import CATALOG_NAME
 from mmsearch.catalog.records import (
     STORED_DTYPE,
     ContentKey,

@@ -1,13 +1,12 @@
-"""The catalog's file: its name, its format, and opening it for reading."""
+"""The catalog's file: its format, and opening it for reading."""
 
 from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
 
+from mmsearch.catalog.place import CATALOG_NAME
 from mmsearch.errors import IndexFormatError, IndexNotFoundError, StorageError
-
-CATALOG_NAME = "catalog.sqlite"
 
 APPLICATION_ID = 0x6D6D7365
 """``PRAGMA application_id`` of a catalog, the bytes ``mmse``."""

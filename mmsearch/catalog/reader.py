@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from mmsearch.catalog import fulltext
 from mmsearch.catalog.failures import as_storage_error
 from mmsearch.catalog.file import (
-    CATALOG_NAME,
     FORMAT_VERSION,
     check_format,
     open_for_reading,
     require_catalog,
 )
 from mmsearch.catalog.paths import decode_path, encode_path, resolve_source, under
+from mmsearch.catalog.place import CATALOG_NAME, identity_of
 from mmsearch.catalog.records import (
     MEDIA_COLUMNS,
     STORED_DTYPE,
@@ -57,6 +57,8 @@ class CatalogReader:
         self._roots: dict[str | bytes, Path] = {}  # of sources, as they are stored
         self._encoder: tuple[tuple[Any, ...], StoredEncoder] | None = None  # and its row
         require_catalog(directory)
+        # Told before it is opened: one that is replaced just then is opened once more, later.
+        self._identity = identity_of(directory)
         with self._reading_errors():
             self._connection = open_for_reading(directory / CATALOG_NAME)
         try:
@@ -78,6 +80,10 @@ class CatalogReader:
                 yield
             finally:
                 self._connection.execute("ROLLBACK")
+
+    def is_replaced(self) -> bool:
+        """Whether the catalog that is read is no longer the one at its path."""
+        return identity_of(self._directory) != self._identity
 
     def is_older(self) -> bool:
         """Whether an older mmsearch made the catalog, which must be upgraded to be read."""

@@ -12,11 +12,10 @@ from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 
-from mmsearch.background.presence import Served
 from mmsearch.errors import MmsearchError
 from mmsearch.library import Index
 from mmsearch.server.errors import error_answer, refusals
-from mmsearch.server.state import CatalogFile, ServerState, State
+from mmsearch.server.state import ServerState, State
 
 AGAIN = 30.0
 """Seconds until loading an index is tried again that could not be searched."""
@@ -56,7 +55,7 @@ async def health() -> Health:
 
 
 async def readiness(state: State) -> Response | Health:
-    """Every index and its encoder are loaded, and the index is where it was; 503 otherwise."""
+    """Every index and its encoder are loaded, and the index can be read; 503 otherwise."""
     waiting = [name for name in state.indexes if name not in state.ready]
     if waiting:
         return error_answer(503, "NotReadyError", f"Not ready yet: {', '.join(waiting)}.")
@@ -65,32 +64,23 @@ async def readiness(state: State) -> Response | Health:
         return error_answer(
             503,
             "NotReadyError",
-            f"Removed, made anew or broken since the server started: {', '.join(gone)}. Start it "
-            "again.",
+            f"Removed or broken since the server started: {', '.join(gone)}.",
         )
     return Health(status="ok")
 
 
 def _gone(state: ServerState) -> list[str]:
-    """Names of the indexes that can no longer be read, or are no longer at their path."""
-    return [name for name, file in state.ready.items() if not _is_there(state.indexes[name], file)]
+    """Names of the indexes that can no longer be read."""
+    return [name for name, index in state.indexes.items() if not _is_there(index)]
 
 
-def _is_there(index: Index, catalog: CatalogFile | None) -> bool:
+def _is_there(index: Index) -> bool:
     try:
         with index.reading() as reader:
             reader.generation()
     except MmsearchError:
         return False
-    return _catalog(index) == catalog
-
-
-def _catalog(index: Index) -> CatalogFile | None:
-    """The file of an index's catalog; None where there is none."""
-    try:
-        return Served.of(index.path).catalog
-    except OSError:
-        return None
+    return True
 
 
 async def metrics(state: State) -> Response:
@@ -116,7 +106,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 async def _make_ready(state: ServerState, name: str, index: Index) -> None:
     """Loads what the first query needs; tries again where it fails."""
     told = ""
-    catalog = _catalog(index)
     while True:
         try:
             await anyio.to_thread.run_sync(warm, index, abandon_on_cancel=True)
@@ -127,7 +116,7 @@ async def _make_ready(state: ServerState, name: str, index: Index) -> None:
                 _log.error("The index %s cannot be searched: %s", name, told, exc_info=trace)
             await anyio.sleep(AGAIN)
         else:
-            state.ready[name] = catalog
+            state.ready.add(name)
             return
 
 

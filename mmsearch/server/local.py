@@ -18,6 +18,7 @@ from starlette.exceptions import HTTPException
 
 from mmsearch.background.asked import Asked, answer
 from mmsearch.background.client import SEARCH, SECRET, STOP
+from mmsearch.catalog.place import identity_of
 from mmsearch.errors import MmsearchError
 from mmsearch.library import Index
 from mmsearch.server.notices import collected
@@ -44,6 +45,9 @@ def router() -> APIRouter:
 def search(state: State, body: Annotated[dict[str, Any], Body()]) -> Response:
     """Answers a query; whoever is declined finds out why without the server."""
     index = _index_at(state, str(body.get("path")))
+    # Of a container, another index may be at the same path.
+    if body.get("catalog") != list(identity_of(index.path) or ()):
+        raise HTTPException(404, "Another index is served")
     try:
         asked = Asked.from_json(body["asked"])
         with collected() as notices:

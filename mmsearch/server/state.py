@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 from fastapi import Path as PathParameter
@@ -26,10 +26,6 @@ INDEX = f"{API}/indexes/{{index}}"
 """Where an index's routes begin."""
 
 
-CatalogFile: TypeAlias = tuple[int, int]
-"""The device of a catalog's file and its number on it, which tell it from another at its path."""
-
-
 @dataclass(frozen=True, slots=True)
 class ServerState:
     """What a server serves.
@@ -38,8 +34,7 @@ class ServerState:
         indexes: open indexes by the names that they are served under; the first is the default.
         options: how the server runs.
         metrics: what it counts.
-        ready: the indexes that can be searched without loading anything, by name, and which files
-            their catalogs were.
+        ready: names of the indexes that can be searched without loading anything.
         jobs: what is being indexed, and waits for it.
         slow: works on requests that take seconds.
         workers: answer searches; None where that is done in this process.
@@ -48,7 +43,7 @@ class ServerState:
     indexes: Mapping[str, Index]
     options: ServerOptions
     metrics: Metrics = field(default_factory=Metrics)
-    ready: dict[str, CatalogFile | None] = field(default_factory=dict)
+    ready: set[str] = field(default_factory=set)
     jobs: JobQueue = field(default_factory=JobQueue)
     slow: SlowLane = field(default_factory=SlowLane)
     workers: Workers | None = None

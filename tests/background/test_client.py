@@ -75,7 +75,7 @@ def presence(server: Any, index: Path) -> Presence:
         background=True,
         device="auto",
         max_megapixels=200.0,
-        indexes=(Served.of(index, "index"),),
+        indexes=(Served(os.path.realpath(index), "index"),),
     )
     found.write()
     return found
@@ -96,6 +96,9 @@ def test_a_server_answers(
     assert headers[SECRET] == "s3cret"
     assert "Authorization" not in headers
     assert body["asked"]["text"] == "a rose"
+    assert body["path"] == os.path.realpath(index)
+    catalog = (index / "catalog.sqlite").stat()
+    assert body["catalog"] == [catalog.st_dev, catalog.st_ino]
     assert caplog.messages == ["Look out."]
 
 
@@ -146,13 +149,10 @@ def test_a_server_that_would_answer_otherwise_is_not_asked(
     assert server.asked == []
 
 
-def test_nor_one_of_an_index_that_was_made_anew(
+def test_nor_is_anybody_asked_about_an_index_that_is_gone(
     presence: Presence, server: Any, index: Path
 ) -> None:
-    catalog = index / "catalog.sqlite"
-    catalog.with_name("copy").write_bytes(catalog.read_bytes())
-    catalog.with_name("copy").replace(catalog)
-
+    (index / "catalog.sqlite").unlink()
     assert ask(index) is None
     assert server.asked == []
 

@@ -16,8 +16,9 @@ from sqlalchemy import text
 import mmsearch
 from mmsearch.catalog.catalog import Catalog
 from mmsearch.catalog.columns import Columns
-from mmsearch.catalog.file import CATALOG_NAME, FORMAT_VERSION
+from mmsearch.catalog.file import FORMAT_VERSION
 from mmsearch.catalog.migrations import migrate
+from mmsearch.catalog.place import CATALOG_NAME
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.catalog.records import FileState, NewItem, Source, StoredEncoder
 from mmsearch.errors import (

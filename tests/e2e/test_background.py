@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -134,6 +135,21 @@ def test_new_photos_are_found_at_once(run: Run, home: Path, server: dict[str, An
 
     assert is_answered_by_server(found)
     assert found.stdout == b"%b\n" % os.fsencode(home / "photos" / "pink.png")
+
+
+def test_an_index_that_is_made_anew_is_answered_from(
+    run: Run, home: Path, server: dict[str, Any]
+) -> None:
+    run("query", "red")
+    shutil.rmtree(home / "index")
+    assert run("query", "red", check=False).returncode == 1
+    make_photo(home / "photos" / "plum.png", "purple")
+    with mmsearch.create(home / "index", model="testing") as index:
+        index.add(home / "photos")
+    found = run("query", "purple", "-k", "1", "--paths", "--debug")
+
+    assert is_answered_by_server(found)
+    assert found.stdout == b"%b\n" % os.fsencode(home / "photos" / "plum.png")
 
 
 def test_a_killed_server_is_forgotten(run: Run, server: dict[str, Any]) -> None:

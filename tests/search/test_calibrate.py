@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mmsearch
-from mmsearch.catalog.file import CATALOG_NAME
+from mmsearch.catalog.place import CATALOG_NAME
 from mmsearch.items import Hit, Modality
 from mmsearch.search.calibrate.calibration import calibration
 from mmsearch.search.calibrate.cut import fill, is_shown, split

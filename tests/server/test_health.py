@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,8 @@ import mmsearch
 from mmsearch.errors import EncoderError
 from mmsearch.server import health
 from mmsearch.server.observe import Lines
-from tests.server.calls import calling
+from mmsearch.testing import make_photo
+from tests.server.calls import BASE, calling
 
 PATIENCE = 60.0
 
@@ -62,20 +64,40 @@ def own_index(tmp_path: Path, photos: Path) -> Iterator[mmsearch.Index]:
         yield index
 
 
-def test_an_index_that_is_made_anew_is_not_the_one_that_is_served(
-    own_index: mmsearch.Index,
-) -> None:
+def test_an_index_that_is_gone_cannot_be_answered_from(own_index: mmsearch.Index) -> None:
     with calling(own_index) as client:
         ready(client)
         catalog = own_index.path / "catalog.sqlite"
         catalog.rename(catalog.with_name("kept"))
-        for _ in range(2):  # removed, and another in its place
+        assert client.get(f"{BASE}/search?q=red").status_code == 404
+        for _ in range(2):  # removed, and something else in its place
             answer = client.get("/readyz")
             assert answer.status_code == 503
             assert "photos" in answer.json()["error"]["message"]
             catalog.write_bytes(b"")
         catalog.with_name("kept").replace(catalog)
         assert client.get("/readyz").status_code == 200
+
+
+def test_an_index_that_is_made_anew_is_answered_from(
+    own_index: mmsearch.Index, tmp_path: Path
+) -> None:
+    (tmp_path / "new").mkdir()
+    make_photo(tmp_path / "new" / "plum.png", "purple")
+    with calling(own_index) as client:
+        ready(client)
+        assert found(client, "purple") != ["plum.png"]
+        shutil.rmtree(own_index.path)
+        with mmsearch.create(own_index.path, model="testing") as other:
+            other.add(tmp_path / "new")
+        assert client.get("/readyz").status_code == 200
+        assert found(client, "purple") == ["plum.png"]
+        assert client.get(f"{BASE}/assets/1").json()["name"] == "plum.png"
+
+
+def found(client: TestClient, query: str) -> list[str]:
+    hits = client.get(f"{BASE}/search", params={"q": query, "all": True}).json()["hits"]
+    return [hit["name"] for hit in hits]
 
 
 def test_probes_may_ask_without_a_body(client: TestClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +127,20 @@ def test_a_worker_finds_what_was_indexed_since_it_started(
         stored.update()
         monkeypatch.setattr(mmsearch.Index, "search", not_here)
         assert answer(client, q="purple")[1]["hits"][0]["name"] == "plum.png"
+
+
+def test_a_worker_answers_from_an_index_that_was_made_anew(
+    stored: mmsearch.Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with working(stored) as (client, workers):
+        wait_until(lambda: workers.ready == 1)
+        assert len(answer(client, q="purple", all=True)[1]["hits"]) == 4
+        shutil.rmtree(stored.path)
+        with mmsearch.create(stored.path, model="testing") as other:
+            other.add(make_photo(tmp_path / "new" / "plum.png", "purple"))
+        monkeypatch.setattr(mmsearch.Index, "search", not_here)
+        (hit,) = answer(client, q="purple", all=True)[1]["hits"]
+        assert hit["name"] == "plum.png"
 
 
 def test_a_worker_that_crashes_is_replaced(stored: mmsearch.Index) -> None:

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import mmsearch
-from mmsearch.catalog.file import CATALOG_NAME
+from mmsearch.catalog.place import CATALOG_NAME
 from mmsearch.errors import QueryError
 from mmsearch.items import DuplicateGroup, Match
 from tests.search.duplicates.scenes import SIZE, cropped, resized, save, scene
