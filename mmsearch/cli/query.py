@@ -181,6 +181,8 @@ def query(
     )
     found = _answered(asked, settings)
     shown = found.shown
+    if html is not None:  # first: who reads the list may leave before its end
+        write_page(shown, html, settings, query=text, encoder=found.encoder, hidden=found.hidden)
     if json:
         show_json(
             {
@@ -200,8 +202,6 @@ def query(
             show_hits(shown, text or "")
     if not json:
         _tell_ending(len(shown), found.hidden)
-    if html is not None:
-        write_page(shown, html, settings, query=text, encoder=found.encoder, hidden=found.hidden)
     if number is not None:
         open_numbered(shown, number)
 

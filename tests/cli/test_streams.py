@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,21 @@ def test_a_closed_stream_takes_everything_in_silence(here: Path, redirect: str) 
 
 def test_a_reader_that_leaves_at_once_is_no_accident(here: Path) -> None:
     assert shell(f"{QUERY} | true", here).stderr == ""
+
+
+def test_a_page_is_written_for_a_reader_that_leaves_at_once(here: Path) -> None:
+    more = here / "more"
+    more.mkdir()
+    for number in range(60):  # a list that is longer than what is kept back to be written at once
+        shutil.copyfile(here / "photos" / "red.png", more / f"{number:0200}.png")
+    with mmsearch.open(here / "index") as index:
+        index.add(more)
+    given = shlex.split(f"{QUERY} --no-fold -k 60 --html found.html")
+    command = [sys.executable, "-m", "mmsearch", *given]
+    with subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.close()
+    assert (here / "found.html").exists()
 
 
 def test_what_stands_behind_two_dashes_is_no_option(here: Path) -> None:
