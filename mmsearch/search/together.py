@@ -10,11 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mmsearch.encoders.base import DelegatingEncoder, Embeddings, Pixels, Regions
+from mmsearch.search.remembered import RememberedTexts
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import DualEncoder
@@ -50,8 +52,8 @@ class InTurn(DelegatingEncoder):
             return super().encode_images(pixels)
 
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
-        """Embeds texts with those that others ask for."""
-        return self._together.encode(self._encoder, texts)
+        """Embeds texts with those that others ask for; what was asked for lately is at hand."""
+        return self._together.embed(self._encoder, texts)
 
     def encode_regions(self, pixels: Pixels) -> Regions | None:
         """Embeds the regions of an image when nobody else does."""
@@ -89,10 +91,19 @@ class TextsTogether:
         self._waiting: list[_Asked] = []
         self._is_encoding = False
         self._pictures = threading.Lock()
+        self._remembered = RememberedTexts()
 
     def of(self, encoder: DualEncoder) -> InTurn:
         """The encoder as several threads may call it."""
         return InTurn(encoder, self, self._pictures)
+
+    def embed(self, encoder: DualEncoder, texts: Sequence[str]) -> Embeddings:
+        """The embeddings of texts, of which only those are encoded that are not remembered.
+
+        Raises:
+            as `encode`.
+        """
+        return self._remembered.embed(encoder, texts, partial(self.encode, encoder))
 
     def encode(self, encoder: DualEncoder, texts: Sequence[str]) -> Embeddings:
         """The embeddings of texts, as the encoder gives them.

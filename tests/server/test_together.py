@@ -127,14 +127,15 @@ def test_a_failure_is_that_of_all_in_the_batch_and_of_no_later_one() -> None:
 
 def test_searches_from_many_threads_find_what_lone_ones_find(photo_index) -> None:
     queries = [f"{colour} {thing}" for colour in ("red", "blue", "green") for thing in ("a", "b")]
-    alone = {query: [hit.item for hit in photo_index.search(query)] for query in queries}
+    with mmsearch.open(photo_index.path) as other:
+        alone = {query: [hit.item for hit in other.search(query)] for query in queries}
     sizes: list[int] = []
     photo_index.together.seen = sizes.append
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(photo_index.search, queries * 5))
     for query, hits in zip(queries * 5, found, strict=True):
         assert [hit.item for hit in hits] == alone[query]
-    assert sum(sizes) == len(found)
+    assert len(queries) <= sum(sizes) <= len(found)
 
 
 @pytest.mark.parametrize("count", [0, 1, LARGEST, LARGEST + 1, 3 * LARGEST])
