@@ -37,8 +37,8 @@ class Card:
 
     @property
     def alternative(self) -> str:
-        """The picture in words: what somebody wrote of it, else its file's name."""
-        return readable(self.hit.text) if self.hit.text else self.name
+        """The picture in words, where somebody wrote some: its name stands beside it anyway."""
+        return readable(self.hit.text) if self.hit.text else ""
 
 
 def cards_of(hits: Sequence[Hit], size: int, *, max_megapixels: float) -> Iterator[Card]:

@@ -188,7 +188,7 @@ def _others(hit: Hit) -> Iterator[str]:
             moment(other.start, other.end) or "",
             f"“{_quoted(other.text)}”" if other.text else "",
         ]
-        yield " ".join(filter(None, words)) or other.modality.value
+        yield " ".join(filter(None, words)) or "the photo itself"
     if len(hit.others) > _OTHERS:
         yield f"and {len(hit.others) - _OTHERS:,} more"
     if hit.copies:

@@ -40,6 +40,13 @@ def test_it_tells_what_was_asked_and_found(tmp_path: Path) -> None:
     assert shown.of("img")[0]["alt"] == "a wall"
 
 
+def test_a_photo_that_answers_by_its_caption_and_itself(tmp_path: Path) -> None:
+    photo = make_photo(tmp_path / "wall.png", "red")
+    caption = hit(photo, modality=Modality.CAPTION, text="a wall", others=(hit(photo),))
+    assert "the photo itself" in page_of(caption).texts
+    assert page_of(hit(photo)).of("img")[0]["alt"] == ""  # its name is read out anyway
+
+
 def test_links_lead_to_the_file_at_its_moment(tmp_path: Path) -> None:
     odd = tmp_path / "50% #1?.mp3"
     shown = page_of(hit(odd, modality=Modality.TRANSCRIPT, start=12.5, end=13.0))
