@@ -24,11 +24,14 @@ from mmsearch.encoders.embedded.heads import (
 from mmsearch.training.adapt.choose import Choice, EncodedPairs, Retrieval, Trial
 from mmsearch.training.features import Progress
 
-SHARES = (0.25, 0.5, 0.75, 1.0)
-"""Of the way from the base to what was learnt."""
+SHARES = (0.25, 0.5, 0.75)
+"""Of the way from the base to what was learnt; all of it brings no more and forgets more."""
 
-STRENGTHS = (0.0, 0.1, 0.2)
-"""Of the normalisation; 0 is none. Stronger ones bring more, but cost more on other photos."""
+STRENGTHS = (0.0, 0.2)
+"""Of the normalisation of photos; 0 is none. Stronger ones cost more on other photos."""
+
+TEXT_STRENGTH = 0.5
+"""Of a photo's: how strongly a caption is normalised, at the cost of names of other things."""
 
 _MOST_FOLDS = 10
 _PHOTO_NEIGHBOURS = 4
@@ -158,11 +161,11 @@ def _centred(normalisation: Normalisation, rows: Embeddings) -> Normalisation:
 
 
 def _of_strength(whole: Banks, strength: float) -> Banks:
-    images, texts = (
-        replace(one, strength=strength, centre=strength * one.centre)
-        for one in (whole.images, whole.texts)
-    )
-    return Banks(images, texts)
+    return Banks(_weaker(whole.images, strength), _weaker(whole.texts, TEXT_STRENGTH * strength))
+
+
+def _weaker(whole: Normalisation, strength: float) -> Normalisation:
+    return replace(whole, strength=strength, centre=strength * whole.centre)
 
 
 def _spaced(rows: Embeddings, most: int) -> Embeddings:

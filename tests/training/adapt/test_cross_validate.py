@@ -81,6 +81,40 @@ def test_of_equals_the_base_is_chosen() -> None:
     assert choice.heads == Heads(None, None)
 
 
+def test_photos_that_resemble_any_caption_give_way_and_captions_half_as_much() -> None:
+    common = unit(np.ones((1, 16), dtype=np.float32))
+    images = rows(60, 16, 0)
+    photo_of_text = np.repeat(np.arange(60), 2)
+    texts = unit(images[photo_of_text] + 2 * rows(120, 16, 1) + 8 * common)
+    hubs = unit(images + np.linspace(0, 8, 60, dtype=np.float32)[:, None] * common)
+    known = EncodedPairs(Encoded(hubs, hubs), Encoded(texts, texts), photo_of_text)
+    folds = folds_by_photo([str(number) for number in range(60)], 0.25, 0)
+    choice = cross_validate(lambda some: {"none": Heads(None, None)}, known, folds, lambda *_: None)
+    assert choice.best.retrieval.score > choice.before.score
+    assert choice.heads.banks is not None
+    assert choice.heads.banks.images.strength > 0
+    assert choice.heads.banks.texts.strength == choice.heads.banks.images.strength / 2
+
+
+def test_each_caption_teaches_for_itself() -> None:
+    """Two captions of a photo teach as much as one each of two photos that look the same."""
+    images, said = unit(rows(30, 16, 0)), rows(60, 16, 1)
+    photo_of_text = np.repeat(np.arange(30), 2)
+    texts = Encoded(unit(rows(30, 16, 2))[photo_of_text], said)
+    twice = Encoded(images[photo_of_text], images[photo_of_text])
+    learnt = [
+        closed_forms(Method.RIDGE, EncodedPairs(photos, texts, owners))
+        for photos, owners in (
+            (Encoded(images, images), photo_of_text),
+            (twice, np.arange(60)),
+        )
+    ]
+    for name, heads in learnt[0].items():
+        np.testing.assert_allclose(
+            heads.text.added(texts), learnt[1][name].text.added(texts), atol=1e-4
+        )
+
+
 def test_normalised_similarity_is_less_by_both_biases() -> None:
     known, others = pairs(50, 0, turned=False), pairs(20, 3, turned=False)
     banks = banks_of(known.photos.embeddings, known.texts.embeddings)
