@@ -20,6 +20,7 @@ from mmsearch.server.observe import Observer
 from mmsearch.server.options import ServerOptions
 from mmsearch.server.security import Guard
 from mmsearch.server.state import API, ServerState
+from mmsearch.server.worker_metrics import WorkerCollector
 
 if TYPE_CHECKING:
     from mmsearch.server.workers import Workers
@@ -58,6 +59,9 @@ def create_app(
         redoc_url=None,
     )
     app.state.server = state = ServerState(dict(indexes), options, workers=workers)
+    if workers is not None:
+        workers.seen = state.metrics.batches.observe
+        state.metrics.registry.register(WorkerCollector(workers))
     add_error_handlers(app)
     app.add_middleware(Guard, options=options)
     app.add_middleware(Observer, metrics=state.metrics)  # the outermost: it sees refusals too

@@ -12,7 +12,7 @@ import pickle
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -73,10 +73,12 @@ class Answer:
     Attributes:
         status: of the HTTP answer.
         body: JSON.
+        batches: how many texts its process has encoded at once, each time since the answer before.
     """
 
     status: int
     body: bytes
+    batches: tuple[int, ...] = ()
 
 
 def serve() -> None:
@@ -88,6 +90,7 @@ def serve() -> None:
     ):
         os.dup2(2, 1)  # what a library prints must not be taken for an answer
         setup: Setup = pickle.load(sys.stdin.buffer)
+        batches: list[int] = []
         log_to_stderr(setup.formatter)
         try:
             indexes = {name: _opened(path, setup, stack) for name, path in setup.indexes.items()}
@@ -95,10 +98,14 @@ def serve() -> None:
             _log.error("A worker process cannot load an index: %s", error)
             raise SystemExit(1) from error
         stack.enter_context(threadpool_limits(1, user_api="blas"))
+        for index in indexes.values():
+            index.together.seen = batches.append
         _send(Answer(200, b""), answers)
         while True:
             question: Question = pickle.load(sys.stdin.buffer)
-            _send(_answer(indexes[question.index], question), answers)
+            found = _answer(indexes[question.index], question)
+            _send(replace(found, batches=tuple(batches)), answers)
+            batches.clear()
 
 
 def _opened(path: Path, setup: Setup, stack: ExitStack) -> Index:

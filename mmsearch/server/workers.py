@@ -13,7 +13,7 @@ import pickle
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -48,9 +48,13 @@ class Workers:
     Args:
         count: how many processes.
         setup: how they open the indexes.
+
+    Attributes:
+        seen: told the size of each batch of texts that one has encoded.
     """
 
     def __init__(self, count: int, setup: Setup) -> None:
+        self.seen: Callable[[int], None] = lambda size: None
         self._count = count
         self._setup = setup
         self._ready: list[_Worker] = []
@@ -60,6 +64,11 @@ class Workers:
     def ready(self) -> int:
         """How many run, and have loaded the indexes."""
         return len(self._ready)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Ids of their processes."""
+        return tuple(worker.pid for worker in self._ready)
 
     async def answer(self, name: str, asked: SearchParameters) -> Response | None:
         """The answer to a search; None where no worker is ready.
@@ -109,7 +118,7 @@ class Workers:
                 return
             self._ready.append(worker)
             try:
-                await worker.listen()
+                await worker.listen(self.seen)
             finally:
                 self._ready.remove(worker)
                 await worker.end()
@@ -161,6 +170,11 @@ class _Worker:
         return worker
 
     @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
+    @property
     def code(self) -> int | None:
         """What the process ended with."""
         return self._process.returncode
@@ -180,11 +194,17 @@ class _Worker:
         self._send(question)
         return await answer
 
-    async def listen(self) -> None:
-        """Hands out answers, in the order of the questions, until the process ends."""
+    async def listen(self, seen: Callable[[int], None]) -> None:
+        """Hands out answers, in the order of the questions, until the process ends.
+
+        Args:
+            seen: told the size of each batch of texts.
+        """
         try:
             while True:
                 answer = await self._receive()
+                for size in answer.batches:
+                    seen(size)
                 asked = self._asked.popleft()
                 if not asked.done():  # whoever asked may have gone
                     asked.set_result(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
 import mmsearch
 from mmsearch.server.app import create_app
@@ -105,6 +107,34 @@ def test_a_worker_answers_as_the_server_does(
         body = client.post(f"{BASE}/search", json=ASKED[0]).json()
         assert body["hits"] == expected[0][1]["hits"]
         assert client.get(f"{BASE}/items/1/similar").json()["hits"] == similar
+
+
+def test_metrics_tell_what_workers_do(stored: mmsearch.Index) -> None:
+    with working(stored, 2) as (client, workers):
+        # Loading takes the encoder too.
+        wait_until(lambda: workers.ready == 2 and client.get("/readyz").status_code == 200)
+        before = metrics(client)
+        for query in ("red", "blue -green"):
+            answer(client, q=query)
+        told = metrics(client)
+        pids = {str(process.pid) for process in processes()}
+    encoded = "mmsearch_encoder_batch_texts_sum"
+    assert told[encoded, ""] - before[encoded, ""] == 3
+    assert told["mmsearch_workers", ""] == 2
+    if sys.platform == "linux":
+        assert {pid for name, pid in told if name.startswith("mmsearch_worker_process")} == pids
+        for pid in pids:
+            assert told["mmsearch_worker_process_cpu_seconds_total", pid] > 0
+            assert told["mmsearch_worker_process_resident_memory_bytes", pid] > 10**7
+
+
+def metrics(client: TestClient) -> dict[tuple[str, str], float]:
+    """Values by names, and the ids of processes where there are any."""
+    return {
+        (sample.name, sample.labels.get("pid", "")): sample.value
+        for family in text_string_to_metric_families(client.get("/metrics").text)
+        for sample in family.samples
+    }
 
 
 def test_many_searches_are_answered_each_by_its_own_answer(stored: mmsearch.Index) -> None:
