@@ -167,9 +167,12 @@ _SHAPES = {
 def _ratio(value: str) -> Condition:
     if value.casefold() in _SHAPES:
         return Measure("ratio", *_SHAPES[value.casefold()])
-    return _measure(
-        "ratio", _quotient, about=lambda r: (0.98 * r, 1.02 * r), example="3:2", value=value
-    )
+    try:
+        return _measure(
+            "ratio", _quotient, about=lambda r: (0.98 * r, 1.02 * r), example="3:2", value=value
+        )
+    except RefusedError as refused:
+        raise RefusedError(f"{refused}, or {_or(list(_SHAPES))}") from None
 
 
 def _quotient(value: str) -> float:
@@ -177,22 +180,18 @@ def _quotient(value: str) -> float:
     over, mark, under = value.replace("/", ":").partition(":")
     if not mark:
         return float(over)
-    if float(under) == 0:
+    if not float(under) > 0:
         raise ValueError(value)
     return float(over) / float(under)
 
 
+_CLOCK = re.compile(r"(?:(\d+):(?=[0-5]?\d:))?(\d+):([0-5]?\d(?:\.\d+)?)")
 _LENGTH = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?:in)?)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
 def _seconds(value: str) -> float:
     """``90``, ``90s``, ``1m30s``, ``2h``, ``1:30`` or ``1:00:00``."""
-    if ":" in value:
-        seconds = 0.0
-        for part in value.split(":"):
-            seconds = 60 * seconds + float(part)
-        return seconds
-    match = _LENGTH.fullmatch(value.casefold())
+    match = _CLOCK.fullmatch(value) or _LENGTH.fullmatch(value.casefold())
     if match is None or not value:
         raise ValueError(value)
     hours, minutes, rest = (float(part or 0) for part in match.groups())
