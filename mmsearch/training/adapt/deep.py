@@ -34,6 +34,7 @@ from mmsearch.training.refine import refine, settings_of
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import Device
+    from mmsearch.training.tuning import FineTuning
 
 METHOD = "towers"
 
@@ -61,7 +62,8 @@ def train_towers(
         depth: how much of the towers is trained, 1 to 3.
         dataset: captioned photos.
         encoder: the embedded encoder, or one that was fine-tuned from it.
-        cache: the folder in which views and checkpoints are kept until training is done.
+        cache: the folder in which views and checkpoints are kept until the result is stored, or
+            is no better.
         device: where torch trains.
         progress: told of each step.
 
@@ -103,37 +105,45 @@ def train_towers(
             progress=progress,
         )
         tuned = EmbeddedEncoder(weights=out)
-        encoded = EncodedCache(tuned, cache, progress)
         own = Contents(held_out, contents.hashes_of(held_out.photos), ())
+        encoded = EncodedCache(tuned, cache, progress)
         photos, _ = encoded.photos(own, View.PLAIN)
-        outcome = Outcome(
-            method=METHOD,
-            seed=task.seed,
-            before=before,
-            after=_retrieval(photos, encoded, held_out),
-            settings={"depth": depth, **asdict(settings)},
-            history=_history(tuning),
-        )
+        after = _retrieval(photos, encoded, held_out)
+        encoded.tidy()
         report = TrainingReport(
             name=task.name,
             encoder=tuned.id,
             base=encoder.id,
             path=named.folder_of(task.name),
-            outcome=outcome,
+            outcome=_outcome(settings, depth, before, after, tuning),
             sizes=_sizes(contents.dataset, held_out),
             skipped=tuple(contents.skipped),
             seconds=time.perf_counter() - started,
         )
-        report = keep(report, Made(outcome, tuned.id, partial(_copy, out), _FILES), task)
-    encoded.tidy()
+        if not report.outcome.is_better:  # nor will it be, from there
+            shutil.rmtree(kept, ignore_errors=True)
+        report = keep(report, Made(report.outcome, tuned.id, partial(_copy, out), _FILES), task)
     shutil.rmtree(kept, ignore_errors=True)
     return report
 
 
-def _history(tuning: Sequence[tuple[TuningEpoch, float]]) -> list[Epoch]:
-    return [
-        Epoch(epoch.loss, held_out_loss=None, held_out_mrr=quality) for epoch, quality in tuning
-    ]
+def _outcome(
+    settings: FineTuning,
+    depth: int,
+    before: Retrieval,
+    after: Retrieval,
+    tuning: Sequence[tuple[TuningEpoch, float]],
+) -> Outcome:
+    return Outcome(
+        method=METHOD,
+        seed=settings.seed,
+        before=before,
+        after=after,
+        settings={"depth": depth, **asdict(settings)},
+        history=[
+            Epoch(epoch.loss, held_out_loss=None, held_out_mrr=quality) for epoch, quality in tuning
+        ],
+    )
 
 
 def _sizes(dataset: CaptionedPhotos, held_out: CaptionedPhotos) -> Sizes:

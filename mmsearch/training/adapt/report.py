@@ -70,6 +70,11 @@ class Outcome:
     history: Sequence[Epoch] = ()
     trials: Sequence[Trial] = ()
 
+    @property
+    def is_better(self) -> bool:
+        """Whether the new encoder retrieves better than its base."""
+        return self.after.score > self.before.score
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:

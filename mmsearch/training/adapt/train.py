@@ -194,11 +194,11 @@ def keep(report: TrainingReport, made: Made, task: Task) -> TrainingReport:
     Raises:
         TrainingError: it is no better on the held-out part, or cannot be stored.
     """
-    before, after = made.outcome.before, made.outcome.after
-    if after.score <= before.score:
+    if not made.outcome.is_better:
+        figures = _figures(made.outcome.before, made.outcome.after)
         raise TrainingError(
             f"Nothing was stored: on {report.sizes.held_out_photos} held-out photos the new "
-            f"encoder is no better than {report.base} ({_figures(before, after)}). More captioned "
+            f"encoder is no better than {report.base} ({figures}). More captioned "
             "photos or another --method may help."
         )
     with new_encoder(task.name, replace=task.replace) as folder:

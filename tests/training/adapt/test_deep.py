@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,33 @@ def test_towers_learn_and_are_stored_under_a_name(
     assert registry.reopen(encoder.identity).id == encoder.id
     with pytest.raises(TrainingError, match="names"):
         mmsearch.train("names", images=folder, captions=captions, model="embedded", depth=1)
+
+
+def test_nothing_is_left_of_training_that_brought_nothing(
+    photos: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, captions = photos
+    checkpoints: list[Path] = []
+
+    def no_better(
+        base: Path,
+        _train: object,
+        _held_out: object,
+        out: Path,
+        *_: object,
+        kept: Path,
+        **__: object,
+    ) -> list[object]:
+        kept.mkdir(parents=True)
+        checkpoints.append(kept / "checkpoint.pt")
+        checkpoints[0].write_bytes(b"state")
+        shutil.copytree(base, out, dirs_exist_ok=True)
+        return []
+
+    monkeypatch.setattr("mmsearch.training.adapt.deep.refine", no_better)
+    with pytest.raises(TrainingError, match="no better than embedded"):
+        mmsearch.train("names", images=folder, captions=captions, model="embedded", depth=1)
+    assert not checkpoints[0].exists()
 
 
 def test_only_the_embedded_encoder_has_towers_to_train(photos: tuple[Path, Path]) -> None:
