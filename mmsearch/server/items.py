@@ -136,8 +136,8 @@ async def draw_explanation(
 def _drawn(index: Index, item: int, q: str) -> bytes:
     found = _explained(index, item, q, None)
     if found.regions is None:
-        why = found.unreadable or "there is none"
-        raise NotIndexedError(f"There is no picture of the item {item} to draw on: {why}.")
+        why = "" if found.unreadable is None else f": {found.unreadable}"
+        raise NotIndexedError(f"There is no picture of the item {item} to draw on{why}.")
     drawn = BytesIO()
     found.regions.draw(q).save(drawn, format="PNG")
     return drawn.getvalue()

@@ -280,6 +280,18 @@ def test_a_file_that_changed_shows_what_it_is_now_or_says_what_is_wrong(
     refused(client.get(f"{url}/media"), 422)  # it might be anything now
 
 
+def test_an_explanation_is_drawn_on_a_picture_alone(
+    client: httpx.Client, ids: dict[str, int]
+) -> None:
+    def drawn(name: str) -> httpx.Response:
+        (item, *_) = client.get(f"/assets/{ids[name]}").json()["items"]
+        return client.get(f"/items/{item['item']}/explain.png", params={"q": "a dog"})
+
+    assert picture(drawn("red.png")).size[0] >= 60
+    error = refused(drawn("note.txt"), 404)
+    assert error["message"].endswith("to draw on.")
+
+
 def test_a_name_that_became_a_pipe_keeps_nobody_waiting(
     client: httpx.Client, ids: dict[str, int], home: Path
 ) -> None:
