@@ -71,5 +71,7 @@ class Speech:
         except MediaError as error:
             raise error.of(path.name) from error
         if not said:
-            raise QueryError(f"No speech was recognised in {path}; say what to look for in words.")
+            raise QueryError(
+                f"No speech was recognised in {path.name}; say what to look for in words."
+            )
         return said

@@ -72,6 +72,7 @@ _DESCRIPTIONS = {
     503: "The index, its encoder or a model cannot be used now, or too many requests wait.",
 }
 _ALWAYS = (401, 403, 503)
+_NO_OBJECT = ("model_attributes_type", "dict_type", "missing")  # what pydantic says of a body
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -142,6 +143,8 @@ def first_of(error: RequestValidationError) -> str:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return f"The body is no JSON: {first['ctx']['error']}, at character {first['loc'][-1]}."
+    if first["loc"] == ("body",) and first["type"] in _NO_OBJECT:
+        return "Send a JSON object, with `Content-Type: application/json`."
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query"))
     return f"{where}: {first['msg']}." if where else f"{first['msg']}."
 

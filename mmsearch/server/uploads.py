@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from mmsearch.errors import UnreadableFileError
+from mmsearch.errors import MediaError, UnreadableFileError
 
 LONGEST_QUESTION = 120.0
 """Seconds of a recording that asks something; recognising speech takes a share of its length."""
@@ -42,11 +42,14 @@ def check_question(path: Path) -> None:
 
     Raises:
         UnreadableFileError: it is too long.
-        MediaError: it cannot be read.
+        MediaError: it cannot be read; the message says of what.
     """
     from mmsearch.media.audio import probe_audio
 
-    duration = probe_audio(path).duration
+    try:
+        duration = probe_audio(path).duration
+    except MediaError as error:
+        raise error.of("The recording") from error
     if duration is None:
         too_long = path.stat().st_size > LARGEST_UNTIMED
     else:

@@ -61,6 +61,28 @@ def test_an_upload_that_is_no_picture_is_refused(client: TestClient) -> None:
     assert answer.json()["error"]["type"] == "UnreadableFileError"
 
 
+def test_a_recording_that_is_none_is_refused(client: TestClient) -> None:
+    answer = client.post(f"{BASE}/search/upload", files={"audio": ("a.mp3", b"no recording")})
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith("The recording cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b'{"q": "red"}', "application/x-www-form-urlencoded"),  # as curl sends it
+        (b'["red"]', "application/json"),
+        (b"", "application/json"),
+    ],
+)
+def test_a_body_that_is_no_object_is_told_what_to_send(
+    client: TestClient, content: bytes, kind: str
+) -> None:
+    answer = client.post(f"{BASE}/search", content=content, headers={"Content-Type": kind})
+    assert answer.status_code == 422
+    assert "Content-Type: application/json" in answer.json()["error"]["message"]
+
+
 def test_feedback_takes_ids_and_paths(client: TestClient) -> None:
     first = client.get(f"{BASE}/search", params={"q": "red", "type": "image"}).json()["hits"][0]
     for example in (str(first["item"]), first["path"]):
