@@ -99,6 +99,15 @@ def test_what_is_wrong_is_underlined_where_it_stands(page: Page, before: str) ->
     assert page.locator(".mark-wrong").count() == 0
 
 
+def test_what_is_wrong_at_the_end_of_a_long_query_is_in_sight(page: Page) -> None:
+    page.goto("/?q=" + "a+dog+and+a+very+long+story+about+it+" * 8 + "width:abc")
+    page.wait_for_selector(".message")
+    box, mark = page.locator("#q").bounding_box(), page.locator(".mark-wrong").bounding_box()
+    assert box
+    assert mark
+    assert box["x"] < mark["x"] < box["x"] + box["width"]
+
+
 def test_a_folder_is_chosen_from_a_menu_with_counts(page: Page) -> None:
     page.click("#open-folder")
     entry = page.locator("#menu-folder .menu-entry", has_text="animals")

@@ -181,6 +181,26 @@ def test_indexing_can_be_stopped_by_keys_while_it_goes_on(page: Page) -> None:
     until(page, "document.querySelector('#announcement').textContent.includes('2 of 4')")
 
 
+def test_a_low_window_is_not_covered_by_what_stays_on_top(
+    browser: Browser, demo_server: str
+) -> None:
+    page = browser.new_page(viewport={"width": 640, "height": 400})  # 1280 x 800 at 200%
+    page.goto(demo_server)
+    settled(page)
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowDown")
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    top, tile = page.evaluate(
+        "[document.querySelector('.top'), document.activeElement]"
+        ".map(one => one.getBoundingClientRect().toJSON())"
+    )
+    assert top["bottom"] <= 0
+    assert tile["top"] >= 0
+    assert tile["bottom"] <= 400
+    page.close()
+
+
 def test_what_the_system_asks_for_is_done(browser: Browser, demo_server: str) -> None:
     context = browser.new_context(forced_colors="active", reduced_motion="reduce")
     page = context.new_page()

@@ -91,6 +91,12 @@ export class SearchBox {
     );
   }
 
+  /** Scrolls a query that is longer than the field to what is wrong in it. */
+  revealProblem() {
+    const mark = /** @type {HTMLElement | null} */ (this.#mirror.querySelector(".mark-wrong"));
+    if (mark) this.#input.scrollLeft = mark.offsetLeft - this.#input.clientWidth / 3;
+  }
+
   #typed() {
     this.#cleared();
     this.#cancel();

@@ -96,6 +96,7 @@ export class Query {
   /** Shows where the query is wrong. @param {ApiError} error */
   showProblem(error) {
     this.box.showProblem(error);
+    this.box.revealProblem();
   }
 
   /** Shows what is understood of what is typed. @param {string} q @param {readonly Part[]} parts */

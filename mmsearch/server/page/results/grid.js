@@ -101,9 +101,10 @@ export class Grid {
   reveal(position, focus = true) {
     if (position < 0 || position >= this.#hits.length) return;
     const row = this.#layout.rows[this.#layout.rowOf(position)];
-    const head = /** @type {HTMLElement} */ (document.querySelector(".top")).offsetHeight + GAP;
+    const head = /** @type {HTMLElement} */ (document.querySelector(".top"));
+    const covered = getComputedStyle(head).position === "sticky" ? head.offsetHeight + GAP : GAP;
     const top = this.#top + row.top;
-    if (top < scrollY + head) scrollTo({ top: top - head });
+    if (top < scrollY + covered) scrollTo({ top: top - covered });
     else if (top + row.height > scrollY + innerHeight) {
       scrollTo({ top: top + row.height - innerHeight + GAP });
     }
