@@ -28,6 +28,7 @@ ROW_DTYPE = np.dtype("<f2")
 
 _CHUNK = 16_384  # rows that are written at once
 _SCATTERED = 5_000  # rows that are read one by one at most
+_MAPPED = 64 << 20  # bytes of rows that are searched exactly, and so are mapped as a whole anyway
 
 
 class Rows:
@@ -107,8 +108,9 @@ class Rows:
         return taken
 
     def _take_saved(self, places: NDArray[np.integer[Any]]) -> NDArray[np.float16]:
-        """Saved rows; a few scattered ones are read, for mapping takes 64 kB of memory for each."""
-        if self._file is None or len(places) > _SCATTERED or len(self._saved_rows) <= _SCATTERED:
+        """Saved rows; a few of many are read, for mapping takes 64 kB of memory for each."""
+        is_small = self._saved_rows.nbytes <= _MAPPED
+        if self._file is None or is_small or len(places) > _SCATTERED:
             mapped: NDArray[np.float16] = self._saved_rows[places]
             return mapped
         size = self.dim * ROW_DTYPE.itemsize

@@ -47,7 +47,7 @@ def clustered(store: Store, folder: Path, wish: Wish | None = None) -> Store:
     return arrange(saved(store, folder), folder, wish, None, lambda done, total: None)
 
 
-@pytest.fixture(params=["exact", "mapped", "ivf"])
+@pytest.fixture(params=["exact", "mapped", "read", "ivf"])
 def make(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -56,13 +56,15 @@ def make(
     """Makes a store of each kind from vectors; its ids begin at 1."""
     monkeypatch.setattr(arranging, "EXACT", 0)
     monkeypatch.setattr("mmsearch.vectors.store.FEW", 2)
+    if request.param == "read":  # row by row, as those of large files
+        monkeypatch.setattr("mmsearch.vectors.rows._MAPPED", 0)
 
     def made(vectors: np.ndarray) -> Store:
         store = store_of(vectors)
         if request.param == "exact" or len(vectors) < 12:
             return store
         folder = tmp_path_factory.mktemp("store")
-        if request.param == "mapped":
+        if request.param in ("mapped", "read"):
             return saved(store, folder)
         # The last few come after the clusters were made.
         early = clustered(store_of(vectors[:-3]), folder)
