@@ -12,13 +12,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from mmsearch.errors import SourceNotFoundError
+
 StrPath: TypeAlias = str | os.PathLike[str]
 
 _One = TypeVar("_One", bound=str | os.PathLike[str] | int)
 
 
 def in_home(path: StrPath) -> Path:
-    """A path in which ``~`` and ``~user`` in front stand for a home, where there is such a user."""
+    """A path in which ``~`` and ``~user`` in front stand for a home, where there is such a user.
+
+    Raises:
+        SourceNotFoundError: it is an empty text, which `pathlib` would take for where we are.
+    """
+    if path == "":
+        raise SourceNotFoundError("An empty text is no path; write '.' for the working directory.")
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 

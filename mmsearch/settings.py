@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from mmsearch.devices import DEVICES, Device
 from mmsearch.errors import SettingsError
 from mmsearch.paths import in_home
 
@@ -54,7 +55,7 @@ class Settings:
 
     index: str = "default"
     model: str = "auto"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     engine: str = "auto"
     max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     jobs: int | None = None
@@ -73,8 +74,13 @@ class Settings:
 
         Letters, digits, ``-`` and ``_`` alone are the name of one of the user's own indexes,
         unless a folder of that name holds an index; everything else is a path.
+
+        Raises:
+            SettingsError: it is an empty text.
         """
         given = self.index if name_or_path is None else name_or_path
+        if given == "":
+            raise SettingsError("An index needs a name, or the path of a directory.")
         path = in_home(given)
         is_name = isinstance(given, str) and _BARE_NAME.fullmatch(given)
         if is_name and not os.path.exists(path / "catalog.sqlite"):  # noqa: PTH110 - never raises
@@ -176,7 +182,7 @@ def _convert(name: str, value: Any, *, origin: str) -> Any:
         raise SettingsError(f"{origin} must be a text, not {value!r}.")
     if name in _FOLDERS:
         return in_home(value).absolute()
-    if name == "device" and value not in ("auto", "cpu", "cuda"):
+    if name == "device" and value not in DEVICES:
         raise SettingsError(f"{origin} must be auto, cpu or cuda, not {value!r}.")
     if name == "pictures" and value not in ("auto", "kitty", "iterm2", "sixel", "blocks"):
         raise SettingsError(

@@ -13,9 +13,12 @@ from filelock import FileLock
 import mmsearch
 from mmsearch.catalog.reader import CatalogReader
 from mmsearch.errors import (
+    DeviceUnavailableError,
     IndexExistsError,
     IndexLockedError,
     IndexNotFoundError,
+    SettingsError,
+    SourceNotFoundError,
     StorageError,
 )
 from mmsearch.keeper import VectorKeeper
@@ -175,6 +178,27 @@ def test_index_and_photos_move_together(tmp_path: Path) -> None:
 def test_an_index_is_made_once(index: mmsearch.Index) -> None:
     with pytest.raises(IndexExistsError):
         mmsearch.create(index.path, model="testing")
+
+
+def test_an_empty_text_is_neither_an_index_nor_a_path(
+    index: mmsearch.Index, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add(photos)
+    monkeypatch.chdir(photos)
+    for made in (lambda: mmsearch.create("", model="testing"), lambda: mmsearch.open("")):
+        with pytest.raises(SettingsError, match="needs a name"):
+            made()
+    for use in (index.add, index.remove, index.transcribe):
+        with pytest.raises(SourceNotFoundError, match="An empty text is no path"):
+            use("")
+    assert index.status().assets
+
+
+def test_an_unknown_device_is_refused(tmp_path: Path) -> None:
+    for path, model in ((tmp_path / "a", "testing"), (tmp_path / "b", TinyEncoder())):
+        with pytest.raises(DeviceUnavailableError, match="auto, cpu, cuda"):
+            mmsearch.create(path, model=model, device="tpu")  # type: ignore[arg-type]
+        assert not path.exists()
 
 
 def test_opening_nothing_is_an_error(tmp_path: Path) -> None:

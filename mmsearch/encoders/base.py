@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkabl
 import numpy as np
 from numpy.typing import NDArray
 
+from mmsearch.devices import Device as Device  # where encoders run is one of their words
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
@@ -21,8 +23,6 @@ Features: TypeAlias = NDArray[np.float32]
 
 Pixels: TypeAlias = NDArray[np.uint8]
 """uint8 RGB, shape (n, height, width, 3)."""
-
-Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 ResizeMode: TypeAlias = Literal["squash", "shortest", "longest"]
 

@@ -21,6 +21,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeAlias
 
+from mmsearch.devices import require_known
 from mmsearch.encoders import hub, named
 from mmsearch.encoders.base import Device, DualEncoder, EncoderIdentity
 from mmsearch.encoders.listing import EncoderListing, available
@@ -87,6 +88,7 @@ def reopen(identity: EncoderIdentity, *, device: Device = "auto") -> DualEncoder
 
 
 def _resolve(spec: str, device: Device, revision: str | None) -> DualEncoder:
+    require_known(device)
     for resolver in _RESOLVERS:
         encoder = resolver(spec, device, revision)
         if encoder is not None:

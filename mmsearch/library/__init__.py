@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmsearch.devices import require_known
 from mmsearch.errors import EncoderMismatchError
 from mmsearch.index import IndexDirectory
 from mmsearch.ingest.identity import stored_identity
@@ -35,11 +36,14 @@ def create(
         device: where the encoder runs.
 
     Raises:
+        SettingsError: the name is an empty text.
         IndexExistsError: there is one already.
         EncoderError: the encoder cannot be loaded.
     """
+    require_known(device)
+    path = _index_path(name_or_path)
     encoder = load_encoder(model, device) if isinstance(model, str) else model
-    directory = IndexDirectory.create(_index_path(name_or_path), stored_identity(encoder))
+    directory = IndexDirectory.create(path, stored_identity(encoder))
     return Index(directory, encoder=encoder, device=device)
 
 
@@ -55,11 +59,14 @@ def open(
             of your own.
 
     Raises:
+        SettingsError: the name is an empty text.
         IndexNotFoundError: there is none.
         IndexFormatError: a newer mmsearch made it, or it is no index.
         IndexDamagedError: its catalog cannot be read.
         EncoderMismatchError: ``encoder`` did not make the index.
+        DeviceUnavailableError: mmsearch runs nothing on such a device.
     """
+    require_known(device)
     directory = IndexDirectory(_index_path(name_or_path))
     if encoder is not None:
         with directory.reading() as reader:

@@ -113,7 +113,7 @@ async def list_duplicates(
 
 
 def _duplicates(index: Index, urls: Urls, match: Match, folder: str | None) -> Response:
-    body = duplicates_as_json(index.duplicates(match=match, folder=folder))
+    body = duplicates_as_json(index.duplicates(match=match, folder=folder or None))
     for group in body["groups"]:
         for file in (group["best"], *group["copies"]):
             file |= urls.of_asset(Path(file["path"]), file["asset"])

@@ -227,7 +227,7 @@ def find(
             text,
             image=image,
             modality=asked.type,
-            folder=asked.folder,
+            folder=asked.folder or None,  # an empty field of a form is none
             k=last if every else last + SPARE,
             grouped=not asked.items,
             rerank=asked.rerank,

@@ -10,12 +10,11 @@ import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal
 
+from mmsearch.devices import Device
 from mmsearch.errors import DeviceUnavailableError, SpeechModelError
 from mmsearch.media.speech import hub
-
-Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 
 _REPOSITORIES = {
     "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mmsearch.devices import Device
 from mmsearch.errors import SpeechModelError
 from mmsearch.items import Passage
 from mmsearch.media.audio import SAMPLE_RATE, Sound, decode_audio, probe_audio
-from mmsearch.media.speech.models import Device, SpeechModel, pick_device
+from mmsearch.media.speech.models import SpeechModel, pick_device
 from mmsearch.media.speech.segments import Word, cut_sentences, without_loops
 from mmsearch.media.speech.voice import Speech, best_cut, find_speech
 from mmsearch.onnx_runtime import onnx_runtime

@@ -143,7 +143,7 @@ class Tools:
             query,
             k=k if all else k + SPARE,
             modality=modality,
-            folder=folder,
+            folder=folder or None,  # models fill in what they need not
             more_like=more_like,
             less_like=less_like,
         )
