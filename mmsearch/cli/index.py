@@ -20,6 +20,7 @@ from mmsearch.cli.options import (
     MegapixelsOption,
     ModelOption,
     SpeechModelOption,
+    path_given,
     settings_with,
 )
 from mmsearch.cli.output import (
@@ -45,7 +46,7 @@ def index(
         list[Path] | None,
         typer.Argument(
             metavar="[FOLDER_OR_FILE]...",
-            readable=False,  # what may not be read is told of as in any folder
+            parser=path_given,
             help="What to index; nothing means: bring everything indexed so far up to date.",
             show_default=False,
         ),
@@ -115,7 +116,7 @@ def index(
         if not os.path.exists(path):  # noqa: PTH110 - never raises, also where it may not be asked
             raise SourceNotFoundError(f"There is no file or folder at {path}.")
     try:
-        with index_to_fill(settings, given, model=model) as opened:
+        with index_to_fill(settings, given, captions=captions or (), model=model) as opened:
             with progress_bar("Indexing", " files") as progress:
                 if given:
                     report = opened.add(

@@ -12,6 +12,7 @@ import typer
 from mmsearch.cli.options import create_index, open_index
 from mmsearch.cli.output import progress_bar
 from mmsearch.errors import IndexNotFoundError
+from mmsearch.paths import absolute
 from mmsearch.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,25 +22,43 @@ if TYPE_CHECKING:
 
 @contextmanager
 def index_to_fill(
-    settings: Settings, paths: Sequence[Path], *, model: str | None = None
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    captions: Sequence[Path] = (),
+    model: str | None = None,
 ) -> Iterator[Index]:
     """Opens the index that the settings name, or makes it where there is something to index.
+
+    None is made where what is asked for is a mistake.
 
     Args:
         settings: the values in force.
         paths: what is to be indexed; nothing means all that an index has been given so far.
+        captions: files with captions of it.
         model: the encoder that an index is to have from now on which is there already; None or
             ``auto`` for the one that it has.
 
     Raises:
         IndexNotFoundError: there is no index, and nothing to make one of.
+        MmsearchError: there is no index, and what to make one of is a mistake.
         typer.BadParameter: there is nothing to index.
     """
+    from mmsearch.ingest.pipeline import Request, check
+
     try:
         opened = open_index(settings)
     except IndexNotFoundError:
         if not paths:
             raise
+        check(
+            Request(
+                [absolute(path) for path in paths],
+                exclude=settings.exclude,
+                caption_files=[absolute(path) for path in captions],
+                ocr=settings.ocr,
+            )
+        )
         opened, model = create_index(settings), None  # it has it
     with opened:
         if model is not None and model != "auto":

@@ -116,6 +116,18 @@ MegapixelsOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
+def path_given(text: str) -> Path:
+    """A path as it was given, whether it is there or not.
+
+    Raises:
+        typer.BadParameter: it is empty, as an unset variable is: `pathlib` takes that for where
+            we are.
+    """
+    if not text:
+        raise typer.BadParameter("an empty text is no path; . is the folder in which you are.")
+    return Path(text)
+
+
 def settings_with(**flags: Any) -> Settings:
     """The settings in force when these flags are given; None means not given."""
     return load_settings(flags)

@@ -153,8 +153,8 @@ def query(
     text = _one(words or [])
     if text is None and not more_like:
         raise typer.BadParameter("say what to look for.", param_hint="QUERY")
-    if json and (paths or null):
-        raise typer.BadParameter("give --json or --paths, not both.")
+    if json + (paths or null) + pictures > 1:
+        raise typer.BadParameter("give only one of --json, --paths and --pictures.")
     settings = settings_with(
         index=index,
         device=device,

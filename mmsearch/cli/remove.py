@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmsearch.cli.options import IndexOption, JsonOption, open_index, settings_with
+from mmsearch.cli.options import IndexOption, JsonOption, open_index, path_given, settings_with
 from mmsearch.cli.output import show, show_json
 
 
@@ -17,7 +17,7 @@ def remove(
         typer.Argument(
             metavar="FOLDER_OR_FILE...",
             help="What to take out; need not exist any more.",
-            readable=False,  # nor be allowed to be read
+            parser=path_given,
         ),
     ],
     index: IndexOption = None,
@@ -33,7 +33,7 @@ def remove(
         removed = opened.remove(*paths)
         items = before - sum(opened.status().items.values())
     if json:
-        show_json({"removed": removed})
+        show_json({"removed": removed, "items": items})
     elif items and not removed:
         show(f"{items} captions removed")
     else:

@@ -19,6 +19,7 @@ from mmsearch.cli.options import (
     MegapixelsOption,
     ModelOption,
     SpeechModelOption,
+    path_given,
     settings_with,
 )
 from mmsearch.cli.output import note, note_failures, progress_bar, show, show_json_line
@@ -33,7 +34,7 @@ def watch(
         list[Path] | None,
         typer.Argument(
             metavar="[FOLDER_OR_FILE]...",
-            readable=False,  # what may not be read is told of as in any folder
+            parser=path_given,
             help="What to index and to watch; nothing means: everything indexed so far.",
             show_default=False,
         ),

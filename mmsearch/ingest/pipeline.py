@@ -21,6 +21,7 @@ from mmsearch.ingest.tally import Tally
 from mmsearch.items import IndexReport
 from mmsearch.media.caption_files import read_caption_rows
 from mmsearch.media.discover import discover
+from mmsearch.media.ocr import require_text_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +82,8 @@ def update_index(
     """
     tally = Tally()
     with directory.writing() as catalog:
-        for path in request.paths:  # a mistake is found before anything is stored
-            discover(path, exclude=request.exclude or ())
         read_captions = cache(read_caption_rows)  # once, though several sources may have them
-        for path in request.caption_files:
-            read_captions(path)
+        check(request, read_captions)
         plans = []
         for scope in _scopes(catalog, request):
             try:
@@ -99,6 +97,27 @@ def update_index(
         run.execute(plans, progress or no_progress)
         ensure_background(catalog, models.encoder)
     return tally.report()
+
+
+def check(request: Request, read_captions: ReadCaptions = read_caption_rows) -> None:
+    """Finds a mistake in a request before anything is stored.
+
+    Args:
+        request: what is asked for.
+        read_captions: reads a caption file.
+
+    Raises:
+        SourceNotFoundError: a path is not there.
+        UnsupportedFormatError: a path is a file that cannot be searched.
+        SettingsError: a pattern names nothing, or the extra for text in photos is missing.
+        DatasetError: a caption file cannot be read.
+    """
+    if request.ocr:
+        require_text_reader()
+    for path in request.paths:
+        discover(path, exclude=request.exclude or ())
+    for path in request.caption_files:
+        read_captions(path)
 
 
 def _scopes(catalog: Catalog, request: Request) -> list[Scope]:

@@ -173,10 +173,7 @@ class Indexing(OpenedIndex):
         from mmsearch.encoders.text_onnx.kept import keep_text_tower
         from mmsearch.ingest.pipeline import update_index
         from mmsearch.ingest.run import Models
-        from mmsearch.media.ocr import require_text_reader
 
-        if request.ocr:
-            require_text_reader()
         recogniser = partial(self._speech.recogniser, self.speech_model)
         models = Models(lambda: whole(self.encoder), recogniser, _text_reader)
         at_hand = self._speech.models(self.speech_model)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import mmsearch as library
 from mmsearch.cli.app import app
+from mmsearch.settings import load_settings
 from mmsearch.testing import make_photo
 from tests.cli.conftest import indexed
 
@@ -144,9 +146,50 @@ def test_the_second_run_and_the_report_as_json(mmsearch, photos: Path) -> None:
 def test_remove(mmsearch, photos: Path) -> None:
     indexed(photos)
     assert mmsearch("remove", photos / "deep").stdout == "1 removed\n"
-    assert json.loads(mmsearch("remove", photos, "--json").stdout) == {"removed": 3}
+    assert json.loads(mmsearch("remove", photos, "--json").stdout) == {"removed": 3, "items": 3}
     done = mmsearch("query", "red")
     assert (done.stdout, done.stderr) == ("", "No hits.\n")
+
+
+def test_removed_captions_are_counted(mmsearch, photos: Path, tmp_path: Path) -> None:
+    captions = captions_of(photos, tmp_path)
+    with library.create(load_settings().index_path(), model="testing") as made:
+        made.add(photos, captions=captions)
+    counts = json.loads(mmsearch("remove", captions, "--json").stdout)
+    assert counts == {"removed": 0, "items": 3}
+
+
+@pytest.mark.parametrize("name", ["paper.pdf", "captions.tsv"])
+def test_a_mistake_leaves_no_empty_index(mmsearch, photos: Path, tmp_path: Path, name: str) -> None:
+    mistake = tmp_path / name
+    mistake.write_text("nothing of use")
+    given = [mistake] if name == "paper.pdf" else [photos, "--captions", mistake]
+    done = mmsearch("index", *given, *MODEL, "--index", "./new", code=1)
+    assert name in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("command", ["index", "watch", "remove"])
+def test_an_empty_text_is_no_path(command: str) -> None:
+    result = CliRunner().invoke(app, [command, ""])
+    assert result.exit_code == 2
+    assert "an empty text is no path" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["-people"], "comes after --: mmsearch query -- '-people'"),
+        (["-k", "3", "-(a dog)"], "comes after --: mmsearch query -- '-(a dog)'"),
+        (["--open", "-people"], "comes after --"),
+        (["--people"], "No such option"),
+        (["red", "--json", "--pictures"], "only one of --json, --paths and --pictures"),
+    ],
+)
+def test_a_query_that_cannot_be_told_from_options(given: list[str], message: str) -> None:
+    result = CliRunner().invoke(app, ["query", *given])
+    assert result.exit_code == 2
+    assert message in result.stderr
 
 
 def test_models(mmsearch) -> None:
