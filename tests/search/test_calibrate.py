@@ -173,6 +173,17 @@ def test_levels_are_those_of_the_nearest_texts() -> None:
     assert chance.unrelated(item).mean == pytest.approx(1 / 40)
 
 
+@pytest.mark.parametrize(("items", "texts", "dim"), [(1, 1, 3), (37, 70, 512), (16, 5, 20_000)])
+def test_levels_of_any_shape(items: int, texts: int, dim: int) -> None:
+    random = np.random.default_rng(0)
+    general = random.normal(size=(texts, dim)).astype(np.float32)
+    vectors = random.normal(size=(items, dim)).astype(np.float16)
+    products = vectors.astype(np.float64) @ general.T.astype(np.float64)
+    count = max(1, round(0.034 * texts))
+    expected = np.sort(products, axis=1)[:, -count:].mean(axis=1)
+    np.testing.assert_allclose(Chance(general).levels(vectors), expected, rtol=1e-4, atol=1e-3)
+
+
 def test_a_detail_is_what_texts_in_general_do_not_say() -> None:
     chance = Chance(np.eye(40, 64, dtype=np.float32))
     text = np.zeros(64, dtype=np.float32)

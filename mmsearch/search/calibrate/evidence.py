@@ -31,6 +31,9 @@ _NEAREST_SHARE = 0.034
 _RIDGE = 0.001
 """Of the texts' variance, this much in a direction makes half of it theirs."""
 
+_ROWS, _ALONE = 16, 2**18
+"""Rows of a tile, and the multiplications up to which OpenBLAS computes a product in one thread."""
+
 
 @dataclass(frozen=True)
 class Chance:
@@ -75,7 +78,20 @@ class Chance:
         return np.linalg.inv(self.vectors @ self.vectors.T + ridge).astype(np.float32)
 
     def _similarities(self, vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-        return (vectors.astype(np.float32) @ self.vectors.T).astype(np.float64)
+        """Inner products with the texts, shape (n, texts), in tiles that one thread computes.
+
+        A single product would be shared with another thread, which on a busy machine is waited
+        for a hundred times as long as it takes.
+        """
+        rows, texts = vectors.astype(np.float32), self.vectors
+        similarities = np.empty((len(rows), len(texts)))
+        width = max(1, _ALONE // (_ROWS * max(1, rows.shape[1])))
+        for top in range(0, len(rows), _ROWS):
+            tile = rows[top : top + _ROWS]
+            for left in range(0, len(texts), width):
+                columns = slice(left, left + width)
+                similarities[top : top + len(tile), columns] = tile @ texts[columns].T
+        return similarities
 
 
 def _nearest(similarities: NDArray[np.float64]) -> NDArray[np.float64]:
