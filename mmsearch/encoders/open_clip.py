@@ -248,7 +248,8 @@ class OpenClipEncoder:
         """
         import torch
 
-        batches = (texts[i : i + self.batch_size] for i in range(0, len(texts), self.batch_size))
+        size = self.batch_size  # once: images that are encoded meanwhile may change it
+        batches = (texts[start : start + size] for start in range(0, len(texts), size))
         with torch.inference_mode():
             return self._collect(
                 encode_texts(self._model, self.tokenize(batch)) for batch in batches

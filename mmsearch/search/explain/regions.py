@@ -106,8 +106,9 @@ def _pooled(
 ) -> Callable[[Box], Maps]:
     """What each cut-out says as a whole."""
     found: dict[Box, Maps] = {}
-    for first in range(0, len(boxes), encoder.batch_size):
-        batch = boxes[first : first + encoder.batch_size]
+    size = encoder.batch_size  # once: an indexing run beside may change it
+    for first in range(0, len(boxes), size):
+        batch = boxes[first : first + size]
         pixels = np.stack([encoder.transform(picture.crop(box)) for box in batch])
         products = vectors @ encoder.encode_images(pixels).T
         for box, column in zip(batch, products.T, strict=True):
