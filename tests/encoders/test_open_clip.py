@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from mmsearch.encoders import architecture, checkpoint, tokenizer
+from mmsearch.encoders import architecture, checkpoint, device, tokenizer
 from mmsearch.encoders.base import DualEncoder
 from mmsearch.encoders.device import place
 from mmsearch.encoders.open_clip import OpenClipEncoder
@@ -122,6 +124,19 @@ def test_a_batch_of_any_size(tiny: str, tiny_file: Path) -> None:
     np.testing.assert_allclose(rows[-1], encoder.encode_images(pixels[-1:])[0], atol=2e-2)
 
 
+def test_a_batch_size_that_changes_meanwhile(
+    tiny: str, tiny_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = OpenClipEncoder.from_file(tiny, tiny_file, device="cpu")
+    texts = [f"photo number {number}" for number in range(9)]
+    expected = encoder.encode_texts(texts)
+    sizes = cycle((4, 2, 3))
+    monkeypatch.setattr(OpenClipEncoder, "batch_size", property(lambda _: next(sizes)))
+
+    for _ in range(3):
+        np.testing.assert_allclose(encoder.encode_texts(texts), expected, atol=2e-2)
+
+
 def test_pixels_that_cannot_be_written_to_are_left_alone(tiny: str, tiny_file: Path) -> None:
     encoder = OpenClipEncoder.from_file(tiny, tiny_file, device="cpu")
     pixels = np.full((2, 48, 48, 3), 99, np.uint8)
@@ -188,6 +203,24 @@ def test_a_device_that_is_not_there(tiny: str, tiny_file: Path) -> None:
     with pytest.raises(DeviceUnavailableError, match="CUDA"):
         load(f"{tiny}:{tiny_file}", device="cuda")
     assert place("auto").device.type == "cpu"
+
+
+def test_a_device_that_does_not_compute(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> tuple[int, int]:
+        raise RuntimeError("CUDA error: no kernel image\nCompile with ...")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", fail)
+    device._notice.cache_clear()
+    with caplog.at_level(logging.WARNING, "mmsearch"):
+        assert [place("auto").device.type for _ in range(2)] == ["cpu", "cpu"]
+    assert [record.message for record in caplog.records] == [
+        "torch cannot use the CUDA device (CUDA error: no kernel image); the CPU is used."
+    ]
+    with pytest.raises(DeviceUnavailableError, match=r"no kernel image\); leave --device out"):
+        place("cuda")
 
 
 @pytest.mark.parametrize("name", ["ViT-B-32", "PE-Core-L-14-336", "EVA02-B-16"])
