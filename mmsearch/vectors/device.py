@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 _ITERATIONS = 8  # of k-means: more move centroids, but no longer what is found
 
 _log = logging.getLogger(__name__)
+_turn = threading.Lock()  # FAISS's handle on the GPUs is for one thread at a time
 
 
 @cache
@@ -49,7 +51,8 @@ def nearest(
     resources = gpu_resources()
     if resources is not None:
         try:
-            return faiss.knn_gpu(resources, queries, vectors, k, metric=metric)
+            with _turn:
+                return faiss.knn_gpu(resources, queries, vectors, k, metric=metric)
         except RuntimeError as error:
             _fall_back(error)
     return faiss.knn(queries, vectors, k, metric=metric)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import faiss
 import numpy as np
@@ -44,6 +46,27 @@ def test_a_gpu_that_fails_gives_way(caplog: pytest.LogCaptureFixture) -> None:
     assert centroids.shape == (10, 4)
     assert len(caplog.records) == 1
     assert "cannot use the GPU" in caplog.text
+
+
+def test_one_thread_at_a_time_has_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    inside = threading.Semaphore(1)
+    together = threading.Event()
+
+    def search(*_: object, **__: object) -> str:
+        if not inside.acquire(blocking=False):
+            together.set()
+            return ""
+        together.wait(0.2)  # for another thread, which must not come
+        inside.release()
+        return "found"
+
+    monkeypatch.setattr(device, "gpu_resources", object)
+    monkeypatch.setattr(faiss, "knn_gpu", search, raising=False)
+    vectors = np.eye(2, dtype=np.float32)
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda _: device.nearest(vectors, vectors, 1), range(2)))
+    assert found == ["found", "found"]
+    assert not together.is_set()
 
 
 def test_where_there_is_no_gpu_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
