@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import pickle
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from mmsearch.training.material import Material
+
+_log = logging.getLogger("mmsearch.training")
 
 
 class Resumable(Protocol):
@@ -41,12 +45,17 @@ class Checkpoint:
         self._run = digest.hexdigest()
 
     def load(self, training: Resumable) -> None:
-        """Takes the run up where it was left; does nothing where none was."""
+        """Takes the run up where it was left; does nothing where none was, or it is damaged."""
         if not self._path.exists():
             return
-        saved = torch.load(self._path, map_location="cpu", weights_only=True)
-        if saved["run"] == self._run:
-            training.resume(saved["state"])
+        try:
+            saved = torch.load(self._path, map_location="cpu", weights_only=True)
+            run, state = saved["run"], saved["state"]
+        except (OSError, EOFError, RuntimeError, LookupError, TypeError, pickle.PickleError):
+            _log.warning("%s cannot be read: training begins anew.", self._path)
+            return
+        if run == self._run:
+            training.resume(state)
 
     def save(self, training: Resumable) -> None:
         """Leaves the run as it is now; the file is replaced when the new one is whole."""

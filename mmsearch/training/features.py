@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class FeatureStore:
                 batches.append(tower(pixels))
                 self._progress("photos", start + len(pixels), len(photos))
             features, logits = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-            np.savez(kept, features=features, logits=logits)
+            _write(kept, features=features, logits=logits)
         with np.load(kept) as arrays:
             return ImageFeatures(arrays["features"], arrays["logits"])
 
@@ -91,7 +91,7 @@ class FeatureStore:
             for start in range(0, len(texts), _TEXTS):
                 batches.append(tower(texts[start : start + _TEXTS]))
                 self._progress("captions", min(start + _TEXTS, len(texts)), len(texts))
-            np.savez(kept, features=np.concatenate(batches))
+            _write(kept, features=np.concatenate(batches))
         with np.load(kept) as arrays:
             features: Floats = arrays["features"]
             return features
@@ -101,6 +101,14 @@ class FeatureStore:
         for part in what:
             digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
         return self._folder / f"{Path(tower).stem}-{digest.hexdigest()[:16]}.npz"
+
+
+def _write(path: Path, **arrays: Any) -> None:
+    """Writes arrays; the file appears when it is whole."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        np.savez(file, **arrays)
+    partial.replace(path)
 
 
 def load_photos(photos: Sequence[Path], transform: ImageTransform) -> Pixels:

@@ -12,6 +12,7 @@ pytest.importorskip("timm", reason="the extra 'train' is not installed")
 
 from mmsearch.encoders.adapted import AffineMap
 from mmsearch.training.averaging import Average
+from mmsearch.training.checkpoint import Checkpoint
 from mmsearch.training.finetune import FineTuning, TowerHeads, Towers, TuningEpoch, fine_tune
 from mmsearch.training.material import Material
 from mmsearch.training.minilm import MiniLM
@@ -121,6 +122,23 @@ def test_other_settings_begin_anew(material: Material, tmp_path: Path) -> None:
     other = FineTuning(epochs=1, layers=1, batch=6, other_texts=2)
     fine_tune(*start(), material, other, tmp_path, silent, lambda e: seen.append(e.number))
     assert seen == [1]
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04" + bytes(100)])
+def test_a_damaged_checkpoint_begins_anew(
+    content: bytes, material: Material, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Untouched:
+        def state(self) -> dict[str, object]:
+            return {}
+
+        def resume(self, state: dict[str, object]) -> None:
+            raise AssertionError(state)
+
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content)
+    Checkpoint(path, "settings", material).load(Untouched())
+    assert "begins anew" in caplog.text
 
 
 def test_the_best_epoch_is_kept_and_patience_ends_it(material: Material, tmp_path: Path) -> None:
