@@ -98,6 +98,22 @@ def test_streams_give_what_the_engine_gives(tower: Tower) -> None:
     streams.close()
 
 
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [1]), (5, [2, 3]), (20, [10, 10]), (70, [10, 12, 12, 12, 12, 12])]
+)
+def test_no_thread_is_left_without_images_at_the_end(count: int, expected: list[int]) -> None:
+    parts = []
+
+    def run(part: torch.Tensor) -> torch.Tensor:
+        parts.append(len(part))
+        return part
+
+    streams = Streams(run, 2)
+    assert torch.equal(streams(images(count)), images(count))
+    assert sorted(parts) == expected
+    streams.close()
+
+
 @pytest.mark.skipif(not find_spec("onnx"), reason="the exporter needs onnx")
 @pytest.mark.parametrize(
     "start",

@@ -61,8 +61,13 @@ class Streams:
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Runs the engine on images, n of them along the first axis, n at least 1."""
-        parts = torch.split(images, self.size)
+        parts = torch.split(images, self._even(len(images)))
         return torch.cat(list(self._threads.map(self._timed, parts)))
+
+    def _even(self, count: int) -> int:
+        """The size of parts for so many images: each thread gets as many, also of the last ones."""
+        rounds = -(-count // (self.size * self._cores))
+        return -(-count // (rounds * self._cores))
 
     def _timed(self, part: torch.Tensor) -> torch.Tensor:
         count = len(part)
