@@ -1,4 +1,4 @@
-"""Plain typed dataclasses that every room shares; design.md's words in code."""
+"""What every room speaks of: items, their modalities, hits and reports, as plain dataclasses."""
 
 from __future__ import annotations
 
