@@ -106,12 +106,6 @@ class Job:
         """Whether nothing more will happen in it."""
         return self._over.is_set()
 
-    @property
-    def last_event(self) -> int:
-        """Id of the newest event."""
-        with self._turn:
-            return self._events[-1].id
-
     def cancel(self) -> None:
         """Has it end: at once where it waits, else before the next file."""
         with self._turn:

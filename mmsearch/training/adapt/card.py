@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from mmsearch.training.adapt.report import TrainingReport
+from mmsearch.training.adapt.report import Outcome, TrainingReport
 
 CURVES = "curves.png"
 
@@ -20,29 +20,6 @@ def card(report: TrainingReport, data: str, made_on: date, files: str) -> str:
     """
     outcome, sizes = report.outcome, report.sizes
     metrics = list(outcome.before.text_to_image.as_dict())
-    rows = [
-        f"| {direction} | {when} | " + " | ".join(f"{value:.1f}" for value in found.values()) + " |"
-        for direction, before, after in (
-            ("text to image", outcome.before.text_to_image, outcome.after.text_to_image),
-            ("image to text", outcome.before.image_to_text, outcome.after.image_to_text),
-        )
-        for when, found in (("before", before.as_dict()), ("after", after.as_dict()))
-    ]
-    settings = ", ".join(
-        f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in outcome.settings.items()
-        if value is not None and name != "seed"
-    )
-    how = [f"Method `{outcome.method}`, seed {outcome.seed}."]
-    if settings:
-        how.append(f"Settings: {settings}.")
-    if outcome.history:
-        how.append(f"{len(outcome.history)} epochs were run.")
-    if outcome.candidate is not None and outcome.share is not None:
-        how.append(
-            f"Chosen on held-out photos: {outcome.candidate}, {outcome.share:.0%} of the way "
-            "from the base."
-        )
     held_out = f"{sizes.held_out_photos} photos, {sizes.held_out_captions} captions"
     caution = "Nothing was trained on these photos, but they chose when to stop and how far to go"
     if sizes.folds:
@@ -62,13 +39,13 @@ An encoder of mmsearch, made by `mmsearch train` on {made_on.isoformat()}. Use i
 | trained on | {sizes.learnt_photos} photos, {sizes.learnt_captions} captions |
 | held out | {held_out} |
 
-{" ".join(how)}{skipped}
+{_how(outcome)}{skipped}
 
 ## Results on held-out photos, in percent
 
 | | | {" | ".join(metrics)} |
 |---|---|{"---|" * len(metrics)}
-{chr(10).join(rows)}
+{_results(outcome)}
 
 {caution}, so the figures flatter a little.
 `mmsearch eval --model {report.name}` measures it on others.
@@ -79,3 +56,35 @@ An encoder of mmsearch, made by `mmsearch train` on {made_on.isoformat()}. Use i
 
 {files}
 """
+
+
+def _how(outcome: Outcome) -> str:
+    """How it was made, in sentences."""
+    settings = ", ".join(
+        f"{name.replace('_', ' ')} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in outcome.settings.items()
+        if value is not None and name != "seed"
+    )
+    how = [f"Method `{outcome.method}`, seed {outcome.seed}."]
+    if settings:
+        how.append(f"Settings: {settings}.")
+    if outcome.history:
+        how.append(f"{len(outcome.history)} epochs were run.")
+    if outcome.candidate is not None and outcome.share is not None:
+        how.append(
+            f"Chosen on held-out photos: {outcome.candidate}, {outcome.share:.0%} of the way "
+            "from the base."
+        )
+    return " ".join(how)
+
+
+def _results(outcome: Outcome) -> str:
+    """The rows of the table of results."""
+    return "\n".join(
+        f"| {direction} | {when} | " + " | ".join(f"{value:.1f}" for value in found.values()) + " |"
+        for direction, before, after in (
+            ("text to image", outcome.before.text_to_image, outcome.after.text_to_image),
+            ("image to text", outcome.before.image_to_text, outcome.after.image_to_text),
+        )
+        for when, found in (("before", before.as_dict()), ("after", after.as_dict()))
+    )
