@@ -111,6 +111,17 @@ def test_results_are_announced(page: Page) -> None:
     until(page, "document.querySelector('#detail .announcement').textContent.includes('ath')")
 
 
+def test_a_note_takes_the_place_of_the_one_before(page: Page) -> None:
+    shown = page.evaluate(
+        """async () => {
+            const { toast } = await import("./page/lib/announce.js");
+            for (const note of ["one", "another"]) toast(note);
+            return [...document.querySelectorAll(".toast")].map(one => one.textContent);
+        }"""
+    )
+    assert shown == ["another"]
+
+
 def test_the_page_fits_a_phone(browser: Browser, demo_server: str) -> None:
     context = browser.new_context(
         viewport={"width": 360, "height": 740}, is_mobile=True, has_touch=True

@@ -24,6 +24,7 @@ export function announce(message) {
  */
 export function toast(message) {
   announce(message);
+  document.querySelector(".toast")?.remove(); // they lie in one place
   const note = h("div", { class: "toast" }, message);
   const place = /** @type {HTMLElement} */ (
     document.querySelector("dialog[open]") ?? document.body
