@@ -70,12 +70,15 @@ def answer(
         together: lets queries that are asked at the same time share the encoder.
 
     Raises:
-        QueryError: k is not positive, a filter matches nothing, or the query is a recording.
+        QueryError: k or the budget is not positive, a filter matches nothing, or the query is a
+            recording.
         MediaError: the query's image cannot be read.
         RerankerError: the reranker does not go with the encoder.
     """
     if k < 1:
         raise QueryError(f"The number of hits must be at least 1, not {k}.")
+    if budget is not None and not budget > 0:
+        raise QueryError(f"The budget must be a number of seconds above 0, not {budget}.")
     question = read_query(query)
     if question.is_listing and not query.feedback:
         with directory.snapshot() as snapshot:

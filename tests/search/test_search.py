@@ -46,6 +46,8 @@ def test_an_image_finds_itself_and_then_its_like(
 def test_k_limits_and_more_than_there_is_gives_all(filled: mmsearch.Index) -> None:
     assert len(filled.search("red", k=2)) == 2
     assert len(filled.search("red", k=10_000)) == 4
+    with pytest.raises(QueryError, match="seconds above 0, not -1"):
+        filled.search("red", budget=-1)
     with pytest.raises(QueryError, match="at least 1"):
         filled.search("red", k=0)
 
