@@ -81,6 +81,11 @@ def optimize(
             f"mmsearch: {found.recall:.3f} of the ten nearest are found, and {found.target:g} were "
             "wished for: allow more memory, or ask for recall=1, which compares all items."
         )
+    if found.kind == "exact" and found.memory > (memory or found.memory):
+        note(
+            f"mmsearch: all items are compared, in {byte_size(found.memory)} of files that the "
+            "system may drop from memory; the size counts in a large index and below recall=1."
+        )
 
 
 def described(vectors: VectorStoreStatus) -> str:

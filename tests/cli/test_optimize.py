@@ -48,6 +48,17 @@ def test_a_small_index_compares_all(path: Path) -> None:
     assert "60, all compared with each query" in run("status", "--index", str(path))
 
 
+def test_a_size_that_does_not_count_is_said(path: Path) -> None:
+    def noted(*given: str) -> str:
+        done = CliRunner().invoke(app, ["optimize", "--index", str(path), *given])
+        assert done.exit_code == 0, done.output
+        return done.stderr
+
+    assert "all items are compared, in" in noted("--memory", "100B")
+    assert not noted("--memory", "1GB")
+    assert not noted("--target", "recall=1")
+
+
 @pytest.mark.usefixtures("small_is_large")
 def test_a_wish_is_met_kept_and_changes_no_answer(path: Path) -> None:
     with mmsearch.open(path) as index:
