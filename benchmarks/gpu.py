@@ -98,6 +98,8 @@ def main() -> None:
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--out", type=Path, help="folder to write gpu.json into")
     arguments = parser.parse_args()
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        parser.error("torch finds no CUDA device; --device cpu is a dry run")
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         photos = scratch / "photos"
