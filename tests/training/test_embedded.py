@@ -28,6 +28,8 @@ from mmsearch.training.recipe import Recipe, train_embedded  # noqa: E402
 from mmsearch.training.reload import reload_towers  # noqa: E402
 from mmsearch.training.towers import load_text_tower  # noqa: E402
 
+pytestmark = pytest.mark.timeout(900)  # trains for minutes where other programs run as well
+
 MEDIA = Path(__file__).parents[2] / "indexes" / "demo" / "media"
 SHOWN = {
     "coffee.jpg": ("a cup of coffee on a saucer", "a hot drink with a spoon"),
