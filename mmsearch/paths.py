@@ -20,14 +20,19 @@ _One = TypeVar("_One", bound=str | os.PathLike[str] | int)
 
 
 def in_home(path: StrPath) -> Path:
-    """A path in which ``~`` and ``~user`` in front stand for a home, where there is such a user.
+    """A path in which ``~`` and ``~user`` in front stand for a home, where there is such a user."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111
+
+
+def on_disk(path: StrPath) -> Path:
+    """The absolute path of what somebody names to be read, indexed or removed.
 
     Raises:
         SourceNotFoundError: it is an empty text, which `pathlib` would take for where we are.
     """
     if path == "":
         raise SourceNotFoundError("An empty text is no path; write '.' for the working directory.")
-    return Path(os.path.expanduser(path))  # noqa: PTH111
+    return absolute(in_home(path))
 
 
 def each(given: _One | Sequence[_One]) -> Sequence[_One]:

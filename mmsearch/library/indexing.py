@@ -11,7 +11,7 @@ from mmsearch.errors import QueryError
 from mmsearch.ingest.identity import stored_identity
 from mmsearch.items import IndexReport
 from mmsearch.library.opened import OpenedIndex, load_encoder
-from mmsearch.paths import StrPath, absolute, each, in_home
+from mmsearch.paths import StrPath, each, on_disk
 
 if TYPE_CHECKING:
     from mmsearch.encoders.base import DualEncoder
@@ -60,9 +60,9 @@ class Indexing(OpenedIndex):
         if not paths:
             raise QueryError("Name at least one folder or file to add.")
         request = Request(
-            [absolute(in_home(path)) for path in paths],
+            [on_disk(path) for path in paths],
             exclude=None if exclude is None else each(exclude),
-            caption_files=[absolute(in_home(path)) for path in each(captions)],
+            caption_files=[on_disk(path) for path in each(captions)],
             ocr=ocr,
             max_megapixels=self.max_megapixels,
             jobs=self.jobs,
@@ -112,7 +112,7 @@ class Indexing(OpenedIndex):
         return watch_index(
             self._directory,
             lambda request: run(partial(self._update, request)),
-            [absolute(in_home(path)) for path in paths],
+            [on_disk(path) for path in paths],
             Request(max_megapixels=self.max_megapixels, jobs=self.jobs),
             pace=pace or Pace(),
             polling=polling,
@@ -133,7 +133,7 @@ class Indexing(OpenedIndex):
         """
         from mmsearch.ingest.remove import remove_paths
 
-        return remove_paths(self._directory, [absolute(in_home(path)) for path in paths])
+        return remove_paths(self._directory, [on_disk(path) for path in paths])
 
     def reencode(self, model: str | DualEncoder, *, progress: Progress | None = None) -> None:
         """Changes the encoder; the old embeddings answer until the new ones are complete.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mmsearch.errors import QueryError
 from mmsearch.items import Duplicates, Match, Modality
 from mmsearch.library.opened import OpenedIndex
-from mmsearch.paths import StrPath, absolute, each, in_home
+from mmsearch.paths import StrPath, each, in_home, on_disk
 from mmsearch.results.hits import Hits
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ class Searching(OpenedIndex):
             text, audio = literal(self.transcribe(audio)), None
         query = Query(
             text=text,
-            image=None if image is None else absolute(in_home(image)),
-            audio=None if audio is None else absolute(in_home(audio)),
+            image=None if image is None else on_disk(image),
+            audio=None if audio is None else on_disk(audio),
             modality=None if modality is None else _one_of(Modality, modality, "modality"),
             folder=None if folder is None else in_home(folder),
             files=files,
@@ -177,7 +177,7 @@ class Searching(OpenedIndex):
             SpeechModelError: there is no speech model.
             QueryError: no speech was recognised in it.
         """
-        return self._speech.transcribe(absolute(in_home(audio)), self.speech_model)
+        return self._speech.transcribe(on_disk(audio), self.speech_model)
 
     def duplicates(
         self,
